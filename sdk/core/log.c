@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct {
+	enum log_level level;
+	const char *name; // borrowed, static
+} sink = {.level = LOG_LEVEL_INFO, .name = "zoetrope"};
+
+void log_set_level(enum log_level level) {
+	sink.level = level;
+}
+
+void log_set_name(const char *name) {
+	sink.name = name;
+}
+
+void log_line(enum log_level level, const char *format, ...) {
+	/* syslog(3)'s priorities, as sd-daemon(3) wants them in front of a line. */
+	static const char *const priority[] = {"<3>", "<4>", "<6>", "<7>"};
+	va_list args;
+	char line[1024];
+
+	if (level > sink.level) {
+		return;
+	}
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	fprintf(stderr, "%s%s: %s\n", getenv("JOURNAL_STREAM") ? priority[level] : "", sink.name,
+		line);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZOE_ZOE_H
+#define ZOE_ZOE_H
+/*
+ * The way to the broker: a client, the list of streams, their status, and error sentences.
+ * Owns:     a client owns its socket and the error sentence of all that was opened from it.
+ * Threads:  one client a thread; nothing here starts threads, raises signals or prints.
+ * Includes: zoe/frame.h. Producers and consumers are in zoe/producer.h and zoe/consumer.h.
+ *
+ * Timeouts are poll(2)'s: milliseconds, 0 = never wait, -1 = for ever. Functions return 0 or a
+ * documented positive value, else -errno, and leave a sentence: zoe_client_get_error(). After
+ * fork() the child gets -ECHILD from every call. Structs that begin with struct_size are extended
+ * at their end: set it to sizeof.
+ */
+#include <zoe/frame.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct zoe_client;
+
+struct zoe_client_options {
+	size_t struct_size;
+	const char *socket; /* path; NULL: $ZOETROPE_SOCKET, else $XDG_RUNTIME_DIR/zoetrope/socket,
+			       else /run/zoetrope/socket, the first that answers */
+	const char *app_name; /* shown to admins, up to 63 bytes; NULL: the process's own name */
+};
+
+enum zoe_may { ZOE_MAY_PRODUCE = 1, ZOE_MAY_CONSUME = 2, ZOE_MAY_RELIABLE = 4, ZOE_MAY_ADMIN = 8 };
+
+/* One stream. Strings are never NULL and live until the callback returns. */
+struct zoe_stream_info {
+	size_t struct_size;
+	const char *name, *region; /* "desk", "desk#3"; region is "" before the first producer */
+	const char *description;   /* from the config; may be "" */
+	const char *producer;      /* "zoe capture (pid 811, cap)", "" = nobody */
+	struct zoe_format format;  /* of the newest frame; fourcc 0 = none yet */
+	uint32_t generation;       /* of the region; 0 = none */
+	uint32_t n_producers, n_consumers;     /* attached */
+	uint32_t max_producers, max_consumers; /* seats by the config */
+	uint32_t n_slots, depth;  /* slots of the region; newest frames that stay readable */
+	uint32_t may;             /* enum zoe_may bits: what this client may do */
+	uint32_t rate_mhz;        /* frames in 1,000 s over the readable window; 0 = not known */
+	uint64_t head_seq;        /* number the next frame will have; 0 = no region */
+	uint64_t last_publish_ns; /* CLOCK_MONOTONIC; 0 = never */
+	uint64_t max_frame_bytes; /* largest payload a frame may have */
+	uint64_t memory_bytes;    /* lent out for this stream, all generations */
+};
+
+enum zoe_change {
+	ZOE_ADDED,
+	ZOE_CHANGED,
+	ZOE_REMOVED,
+	ZOE_SYNCED /* the list so far is complete */
+};
+/* info is NULL for ZOE_SYNCED. Returning anything but 0 stops, and is handed on. The callback must
+ * not call the client again. */
+typedef int (*zoe_watch_fn)(void *user, enum zoe_change change, const struct zoe_stream_info *info);
+
+enum zoe_role { ZOE_ROLE_PRODUCER = 1, ZOE_ROLE_CONSUMER = 2 };
+enum zoe_peer_state { ZOE_PEER_RUNNING = 0, ZOE_PEER_PARKED = 1 /* waits for a producer */ };
+
+/* One program attached to a stream. */
+struct zoe_peer_info {
+	size_t struct_size;
+	const char *stream, *app; /* app: its app_name */
+	uint32_t role, state;     /* enum zoe_role, enum zoe_peer_state */
+	int32_t pid;
+	uint32_t uid, generation, held; /* held: frames (consumer) or slots (producer) held now */
+	uint64_t lag;                   /* consumer: frames published and not yet taken */
+	uint64_t taken, lost;           /* consumer: frames since it joined, by its own count */
+	uint64_t last_ns;               /* consumer: last take, CLOCK_MONOTONIC; 0 = never */
+};
+
+struct zoe_broker_info {
+	size_t struct_size;
+	const char *version, *socket, *config; /* config: path, or "(built in)" */
+	const char *protection; /* how frames are kept read-only: "mode", "mode+immutable" */
+	int32_t pid;
+	uint32_t n_streams, n_clients;
+	uint64_t start_ns;                         /* CLOCK_MONOTONIC of its start */
+	uint64_t memory_bytes, memory_limit_bytes; /* lent, and the most that may be */
+};
+
+/* One line of a status answer: exactly one of the three is not NULL. */
+struct zoe_status {
+	size_t struct_size;
+	const struct zoe_broker_info *broker;
+	const struct zoe_stream_info *stream;
+	const struct zoe_peer_info *peer; /* follows its stream */
+};
+typedef int (*zoe_status_fn)(void *user, const struct zoe_status *status);
+
+/* Makes a client; does no I/O. opt may be NULL. The caller owns *out: zoe_client_destroy().
+ * Returns: 0; -ENOMEM; -EINVAL options (size, unknown tail, path longer than 107 bytes). */
+ZOE_EXPORT int zoe_client_create(struct zoe_client **out, const struct zoe_client_options *opt);
+
+/* Connects now. Optional: every call below connects by itself.
+ * Returns: 0; -ETIMEDOUT, -EAGAIN (timeout 0, not yet); -ENOENT, -ECONNREFUSED nobody answers on
+ * any of the paths tried (the sentence lists them); -EACCES; -EPROTO; -ECHILD. */
+ZOE_EXPORT int zoe_client_connect(struct zoe_client *c, int timeout_ms);
+
+/* Closes everything opened from the client and frees it. Frames still held stay valid until they
+ * are released. NULL is a no-op. */
+ZOE_EXPORT void zoe_client_destroy(struct zoe_client *c);
+
+/* The sentence of the last call that failed on the client or anything opened from it, without a
+ * full stop; "" if none has. Returns: never NULL; lives until the next call on the client. */
+ZOE_EXPORT const char *zoe_client_get_error(const struct zoe_client *c);
+
+/* Calls fn with ZOE_ADDED for each stream that may be seen, by name, then ZOE_SYNCED.
+ * Returns: 0; what fn returned; as zoe_client_connect(). */
+ZOE_EXPORT int zoe_client_list(struct zoe_client *c, zoe_watch_fn fn, void *user, int timeout_ms);
+
+/* Asks for the list and its changes from now on: fn is called from zoe_client_dispatch(), and
+ * after a restart of the broker with the new list. One watch a client; fn NULL ends it.
+ * Returns: 0; -ECHILD. */
+ZOE_EXPORT int zoe_client_watch(struct zoe_client *c, zoe_watch_fn fn, void *user);
+
+/* Asks the broker for its state and that of one stream (stream NULL: all that may be seen), each
+ * followed by the programs attached.
+ * Returns: 0; -ENOENT no such stream; what fn returned; as zoe_client_connect(). */
+ZOE_EXPORT int zoe_client_status(
+	struct zoe_client *c, const char *stream, zoe_status_fn fn, void *user, int timeout_ms);
+
+/* A descriptor for poll(2): POLLIN means call zoe_client_dispatch(). It keeps its number for the
+ * client's life. Borrowed. Returns: >= 0; -EMFILE, -ENFILE, -ECHILD. */
+ZOE_EXPORT int zoe_client_get_fd(struct zoe_client *c);
+
+/* Does what is due (reconnect, watch callbacks); never blocks.
+ * Returns: 0; what a callback returned; -ECHILD. */
+ZOE_EXPORT int zoe_client_dispatch(struct zoe_client *c);
+
+/* "1.0.0". Static. */
+ZOE_EXPORT const char *zoe_get_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
