@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZOE_CORE_PROTOCOL_H
+#define ZOE_CORE_PROTOCOL_H
+/*
+ * The packets between libzoetrope and zoetroped: one struct a packet, on SOCK_SEQPACKET.
+ * Owns:     nothing; layouts only. zoetrope-protocol(7) tells the story of each.
+ * Includes: ring_layout.h (geometry, limits), types.h.
+ *
+ * Every packet begins with struct zoe_msg_header; size counts it. A longer packet than the receiver
+ * knows is fine (its tail is ignored), a shorter one is an error. Strings are NUL-terminated within
+ * their arrays. A reply carries the request's type and serial; status < 0 is -errno and the body is
+ * then a struct zoe_msg_error. Events have serial 0.
+ *
+ * A connection:  HELLO -> HELLO reply with a nonce; ECHO with that nonce (no reply); then requests.
+ * The client may send its first request right behind ECHO.
+ */
+#include "ring_layout.h"
+
+#define ZOE_PROTOCOL_VERSION 1u
+#define ZOE_MSG_MAX 16384u
+#define ZOE_MSG_MAX_FDS 8u
+#define ZOE_ROSTER_WINDOW 16u /* seat messages a producer may have unacknowledged */
+
+enum zoe_msg_type {
+	/* requests (client -> broker); the reply has the same type */
+	ZOE_MSG_HELLO = 1, /* zoe_msg_hello -> zoe_msg_welcome */
+	ZOE_MSG_ECHO,      /* zoe_msg_echo; no reply */
+	ZOE_MSG_LIST,      /* zoe_msg_header -> zoe_msg_stream each with MORE, last: header only */
+	ZOE_MSG_WATCH,     /* as LIST, then ADDED/CHANGED/REMOVED events for ever */
+	ZOE_MSG_STATUS, /* zoe_msg_name -> zoe_msg_broker, then zoe_msg_stream and its zoe_msg_peer;
+			   each with MORE; last: header only. sub says which it is */
+	ZOE_MSG_PRODUCE,    /* zoe_msg_produce -> zoe_msg_region, fds ring(RW), frames(RW),
+			       control(RO);    then a SEAT_ADDED event for each seat */
+	ZOE_MSG_CONSUME,    /* zoe_msg_consume -> zoe_msg_region, fds ring(RO), frames(RO),
+			       control(RO),    seat(RW); or, with region.flags PARKED, no fds: START
+			       follows */
+	ZOE_MSG_BELL,       /* header -> header with 1 fd: the consumer's end of its doorbell */
+	ZOE_MSG_GROW,       /* zoe_msg_grow -> header; MOVED follows or is already on its way */
+	ZOE_MSG_ROSTER_ACK, /* zoe_msg_ack; no reply */
+	ZOE_MSG_LEAVE,      /* zoe_msg_leave; no reply */
+	ZOE_MSG_END,        /* header -> header: end of stream */
+	/* events (broker -> client) */
+	ZOE_MSG_ADDED = 64, /* zoe_msg_stream */
+	ZOE_MSG_CHANGED,    /* zoe_msg_stream */
+	ZOE_MSG_REMOVED,    /* zoe_msg_stream: name only */
+	ZOE_MSG_SEAT,       /* zoe_msg_seat, to producers: fds seat(RO) [, bell]; see there */
+	ZOE_MSG_START,      /* zoe_msg_region and fds as CONSUME's reply, to a parked consumer */
+	ZOE_MSG_MOVED, /* zoe_msg_region: to a consumer fds as CONSUME's, to a producer as PRODUCE's
+			*/
+	ZOE_MSG_GONE,  /* header: the last producer left */
+	ZOE_MSG_BACK,  /* header: a producer is there (again) */
+	ZOE_MSG_EVICTED /* zoe_msg_error: the stream was removed or the right lost */
+};
+
+/* bits of zoe_msg_header.flags */
+#define ZOE_MSG_MORE 1u
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+struct zoe_msg_header {
+	uint32_t type, size, serial;
+	int32_t status;
+	uint32_t flags, reserved;
+};
+static_assert(sizeof(struct zoe_msg_header) == 24, "message header");
+
+struct zoe_msg_error {
+	struct zoe_msg_header header;
+	char text[512]; /* names the stream, what was wanted and what is allowed; no full stop */
+};
+
+struct zoe_msg_hello {
+	struct zoe_msg_header header;
+	uint32_t protocol_version, ring_version; /* newest spoken */
+	char app[64];
+};
+struct zoe_msg_welcome {
+	struct zoe_msg_header header;
+	uint32_t protocol_version, ring_version; /* agreed */
+	zoe_u64 nonce;
+	zoe_u64 broker_id; /* random, one a broker process */
+};
+struct zoe_msg_echo {
+	struct zoe_msg_header header;
+	zoe_u64 nonce;
+};
+
+struct zoe_msg_name {
+	struct zoe_msg_header header;
+	char name[ZOE_NAME_BYTES]; /* "" = all */
+	char reserved[7];
+};
+
+struct zoe_msg_stream {
+	struct zoe_msg_header header;
+	uint32_t kind; /* enum zoe_msg_status_kind */
+	uint32_t generation, n_producers, n_consumers, max_producers, max_consumers;
+	uint32_t n_slots, depth, may, rate_mhz;
+	zoe_u64 head_seq, last_publish_ns, max_frame_bytes, memory_bytes, size_bytes;
+	uint32_t fourcc, width, height, n_planes; /* of the newest frame; fourcc 0 = none */
+	uint32_t stride[4], offset[4];
+	char name[112], region[112], description[256], producer[128];
+};
+struct zoe_msg_peer {
+	struct zoe_msg_header header;
+	uint32_t kind, role, state, uid;
+	int32_t pid;
+	uint32_t generation, held, reserved;
+	zoe_u64 lag, taken, lost, last_ns;
+	char stream[112], app[64];
+};
+struct zoe_msg_broker {
+	struct zoe_msg_header header;
+	uint32_t kind;
+	int32_t pid;
+	uint32_t n_streams, n_clients;
+	zoe_u64 start_ns, memory_bytes, memory_limit_bytes;
+	char version[32], protection[32], socket[256], config[1024];
+};
+/* `kind` of the three above */
+enum zoe_msg_status_kind { ZOE_STATUS_BROKER = 1, ZOE_STATUS_STREAM, ZOE_STATUS_PEER };
+
+struct zoe_msg_produce {
+	struct zoe_msg_header header;
+	uint32_t flags;      /* enum zoe_producer_flags */
+	uint32_t open;       /* slots held at once */
+	zoe_u64 frame_bytes; /* largest payload expected; 0 = the stream's max_frame */
+	char format[48];     /* the same for people, "1920x1080 XR24"; may be "" */
+	char name[112];
+};
+enum zoe_msg_consume_flags {
+	ZOE_CONSUME_WAIT_UNKNOWN = 1 /* park even if nobody knows the name */
+};
+struct zoe_msg_consume {
+	struct zoe_msg_header header;
+	uint32_t flags;
+	uint32_t hold;     /* frames held at once; more than the stream's `hold` is an error */
+	uint32_t delivery; /* enum zoe_delivery */
+	uint32_t reserved;
+	char name[112];
+};
+
+enum zoe_msg_region_flags { ZOE_REGION_PARKED = 1 };
+struct zoe_msg_region {
+	struct zoe_msg_header header;
+	uint32_t flags, generation;
+	zoe_u64 lineage;
+	zoe_u64 start; /* first number of this generation; in MOVED also h, the end of the last */
+	struct zoe_geometry geometry;
+	uint32_t owner;          /* producer: its owner id in this generation */
+	uint32_t seat, hold;     /* consumer: its seat's index and pins */
+	uint32_t open;           /* producer: slots it may hold */
+	zoe_u64 max_frame_bytes; /* what GROW may reach */
+	char name[112], region[112];
+};
+
+/* Tells a producer about one seat of a generation. The messages carry the difference between what
+ * it was told and what is; when the last of a difference goes out, roster is the value of
+ * control.roster it leads to, before that 0. consumer 0: the seat is empty now, no fds. */
+struct zoe_msg_seat {
+	struct zoe_msg_header header;
+	uint32_t generation, seat;
+	uint32_t consumer, hold;
+	uint32_t roster;
+	uint32_t has_bell; /* 1: a second fd, the producer's end of the doorbell */
+};
+
+struct zoe_msg_grow {
+	struct zoe_msg_header header;
+	uint32_t generation, reserved; /* that the frame did not fit into */
+	zoe_u64 frame_bytes;
+	char format[48]; /* for people, "3840x2160 XR24" */
+};
+struct zoe_msg_ack {
+	struct zoe_msg_header header;
+	uint32_t generation,
+		n_seats; /* n_seats: SEAT messages received in all on this connection */
+};
+struct zoe_msg_leave {
+	struct zoe_msg_header header;
+	uint32_t generation; /* 0 = everything, the last word on this connection */
+	uint32_t reserved;
+};
+#pragma GCC diagnostic pop
+#endif
