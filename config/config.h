@@ -114,10 +114,18 @@ const struct stream_config *config_match(const struct config *config, const char
  * Returns: NULL if none is near. */
 const char *config_suggest(const struct config *config, const char *name);
 
+/* Single edits (insert, drop, change, swap neighbours) between two names of at most
+ * CONFIG_MAX_NAME_BYTES; SIZE_MAX if one is longer. */
+size_t name_get_distance(const char *a, const char *b);
+
+/* Whether one may well be a mistyped other; for suggestions among names of one's own choice, such
+ * as those that the asker may list. */
+bool name_is_near(const char *typed, const char *meant);
+
 /* Most slots that a stream can need: slots, and all that its clients may hold. */
 uint64_t stream_config_get_n_slots(const struct stream_config *stream);
 
-/* Memory that a stream's frames need at its full size, bytes. Saturates at UINT64_MAX. */
+/* Memory that a stream needs with its largest frames, one producer and one consumer, bytes. */
 uint64_t stream_config_get_bytes(const struct stream_config *stream);
 
 /* A stream's name: 1-96 bytes of [A-Za-z0-9._:+@-] in parts between "/", no "." or ".." part. */
