@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "access.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "value.h"
+
+#define DATABASE_MAX_BYTES (1024u * 1024u)
+
+/* What of the user database is asked for. */
+struct question {
+	const char *name;
+	bool is_group;
+};
+
+void access_finish(struct access_list *access) {
+	free(access->uids);
+	free(access->gids);
+	*access = (struct access_list){0};
+}
+
+int access_copy(struct access_list *to, const struct access_list *from) {
+	*to = (struct access_list){.any = from->any, .owner = from->owner};
+	to->uids = calloc(from->n_uids + 1, sizeof(uid_t));
+	to->gids = calloc(from->n_gids + 1, sizeof(gid_t));
+	if (!to->uids || !to->gids) {
+		access_finish(to);
+		return -ENOMEM;
+	}
+	for (; to->n_uids < from->n_uids; to->n_uids++) {
+		to->uids[to->n_uids] = from->uids[to->n_uids];
+	}
+	for (; to->n_gids < from->n_gids; to->n_gids++) {
+		to->gids[to->n_gids] = from->gids[to->n_gids];
+	}
+	return 0;
+}
+
+/* Returns: 0 and the id; -ENOENT unknown; -ERANGE buf is too small; else what the database said. */
+static int ask(const struct question *question, char *buf, size_t len, uint32_t *id) {
+	int r;
+
+	if (question->is_group) {
+		struct group entry, *found = NULL;
+
+		r = getgrnam_r(question->name, &entry, buf, len, &found);
+		if (r == 0 && found) {
+			*id = found->gr_gid;
+			return 0;
+		}
+	} else {
+		struct passwd entry, *found = NULL;
+
+		r = getpwnam_r(question->name, &entry, buf, len, &found);
+		if (r == 0 && found) {
+			*id = found->pw_uid;
+			return 0;
+		}
+	}
+	return r == 0 ? -ENOENT : -r;
+}
+
+/* A name, or a number where nobody is called so. Returns: 0; -ENOENT; -ENOMEM; other -errno. */
+static int resolve(const struct question *question, uint32_t *id) {
+	int r = -ERANGE;
+
+	for (size_t len = 4096; r == -ERANGE && len <= DATABASE_MAX_BYTES; len *= 4) {
+		cleanup_free char *buf = malloc(len);
+
+		if (!buf) {
+			return -ENOMEM;
+		}
+		r = ask(question, buf, len, id);
+	}
+	size_t n_digits = strspn(question->name, "0123456789");
+	if (r < 0 && n_digits > 0 && n_digits <= 10 && !question->name[n_digits]) {
+		unsigned long number = strtoul(question->name, NULL, 10);
+
+		if (number < UINT32_MAX) { // (uid_t)-1 stands for nobody at all
+			*id = (uint32_t)number;
+			return 0;
+		}
+	}
+	return r;
+}
+
+static int read_who(struct access_list *access, const char *right, const struct tree_node *node,
+	struct config_errors *errors) {
+	const char *text = node->kind == TREE_SCALAR ? node->text : "";
+	bool is_user = strncmp(text, "user:", 5) == 0;
+	struct question question = {.is_group = strncmp(text, "group:", 6) == 0};
+	uint32_t id = 0;
+
+	if (strcmp(text, "any") == 0) {
+		access->any = true;
+		return 0;
+	}
+	if (strcmp(text, "owner") == 0) {
+		access->owner = true;
+		return 0;
+	}
+	question.name = text + (is_user ? 5 : question.is_group ? 6 : 0);
+	if (!(is_user || question.is_group) || !*question.name) {
+		config_errors_add(errors, node->line, node->col,
+			"%s: '%.80s' is nobody; write owner, any, user:NAME or group:NAME", right,
+			text);
+		return 0;
+	}
+	int r = resolve(&question, &id);
+	if (r == -ENOMEM) {
+		return r;
+	}
+	if (r < 0) {
+		config_errors_add(errors, node->line, node->col,
+			"%s: no %s '%.80s' on this machine%s%s", right, is_user ? "user" : "group",
+			question.name, r == -ENOENT ? "" : ": ", r == -ENOENT ? "" : strerror(-r));
+		return 0;
+	}
+	if (is_user) {
+		access->uids[access->n_uids++] = id;
+	} else {
+		access->gids[access->n_gids++] = id;
+	}
+	return 0;
+}
+
+int access_read(struct access_list *access, const char *right, const struct tree_node *node,
+	struct config_errors *errors) {
+	struct access_list list cleanup_with(access_finish) = {0};
+
+	if (node->kind != TREE_LIST) {
+		config_errors_add(errors, node->line, node->col,
+			"%s: a list is expected, like [owner, group:video], not %s", right,
+			value_describe(node));
+		return 0;
+	}
+	list.uids = calloc(node->n_entries + 1, sizeof(uid_t));
+	list.gids = calloc(node->n_entries + 1, sizeof(gid_t));
+	if (!list.uids || !list.gids) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < node->n_entries; i++) {
+		int r = read_who(&list, right, node->entries[i].value, errors);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	access_finish(access);
+	*access = list;
+	list = (struct access_list){0};
+	return 0;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "name.h"
+
+#define MIB (UINT64_C(1024) * 1024)
+
+void check_document(const struct config_document *document, const struct tree_node *root,
+	struct config_errors *errors) {
+	if (!tree_find(root, "version")) {
+		config_errors_add(
+			errors, root->line, root->col, "version is missing; write 'version: 1'");
+	}
+	if (!document->streams) {
+		config_errors_add(errors, root->line, root->col,
+			"streams is missing; nothing could be made or seen");
+	}
+}
+
+void check_name(const struct stream_config *stream, struct config_errors *errors) {
+	const char *name = stream->name;
+
+	if (stream->is_pattern ? pattern_is_valid(name) : name_is_valid(name)) {
+		return;
+	}
+	if (strlen(name) > CONFIG_MAX_NAME_BYTES) {
+		config_errors_add(errors, stream->line, stream->col,
+			"a name of %zu bytes is too long, at most %u", strlen(name),
+			(unsigned)CONFIG_MAX_NAME_BYTES);
+		return;
+	}
+	config_errors_add(errors, stream->line, stream->col,
+		"'%.96s' is not a %s: letters, digits and ._:+@- in parts between '/'%s", name,
+		stream->is_pattern ? "pattern" : "name",
+		stream->is_pattern ? ", '*' within a part, '**' across" : "");
+}
+
+void check_one_size(const struct tree_node *map, struct config_errors *errors) {
+	const struct tree_entry *frame = tree_find(map, "max_frame");
+	const struct tree_entry *bytes = tree_find(map, "max_bytes");
+
+	if (frame && bytes) {
+		config_errors_add(errors, bytes->key->line, bytes->key->col,
+			"max_bytes: max_frame in line %u says it already", frame->key->line);
+	}
+}
+
+void check_stream(const struct stream_config *stream, const struct tree_node *map,
+	struct config_errors *errors) {
+	const struct tree_entry *several = tree_find(map, "max_streams");
+
+	check_one_size(map, errors);
+	if (stream->max_bytes == 0 && !tree_find(map, "max_frame") &&
+		!tree_find(map, "max_bytes")) {
+		config_errors_add(errors, stream->line, stream->col,
+			"'%.96s' lacks its largest frame: max_frame or max_bytes", stream->name);
+	}
+	if (several && !stream->is_pattern) {
+		config_errors_add(errors, several->key->line, several->key->col,
+			"max_streams: '%.96s' is one stream, only a pattern makes several",
+			stream->name);
+	}
+}
+
+static bool is_as_heavy(const struct stream_config *a, const struct stream_config *b) {
+	size_t len = pattern_get_prefix_len(a->name);
+
+	return a->is_pattern && b->is_pattern && len == pattern_get_prefix_len(b->name) &&
+	       memcmp(a->name, b->name, len) == 0;
+}
+
+/* Two patterns of one literal prefix could both rule a name, and neither comes first. */
+void check_patterns(const struct config *config, struct config_errors *errors) {
+	for (size_t i = 1; i < config->n_streams; i++) {
+		const struct stream_config *late = &config->streams[i];
+
+		for (size_t j = 0; late->is_pattern && j < i; j++) {
+			const struct stream_config *early = &config->streams[j];
+
+			if (is_as_heavy(late, early)) {
+				config_errors_add(errors, late->line, late->col,
+					"'%s' ranks equal with '%s' in line %u: same text before "
+					"'*'",
+					late->name, early->name, early->line);
+				break;
+			}
+		}
+	}
+}
+
+static uint64_t times(uint64_t n_slots, const struct stream_config *stream) {
+	uint64_t bytes;
+
+	if (__builtin_mul_overflow(n_slots, stream->max_bytes + stream->metadata_bytes, &bytes)) {
+		return UINT64_MAX;
+	}
+	return bytes;
+}
+
+uint64_t stream_config_get_n_slots(const struct stream_config *stream) {
+	return (uint64_t)stream->slots + (uint64_t)stream->producers * stream->open +
+	       (uint64_t)stream->consumers * stream->hold;
+}
+
+uint64_t stream_config_get_bytes(const struct stream_config *stream) {
+	return times((uint64_t)stream->slots + stream->open + stream->hold, stream);
+}
+
+/* Rounded up, so that what does not fit never looks as if it did. */
+static uint64_t mib(uint64_t bytes) {
+	return bytes / MIB + (bytes % MIB != 0);
+}
+
+/* Named streams may all live at once; a pattern must be good for one stream at least. */
+void check_memory(const struct config *config, struct config_errors *errors) {
+	uint64_t limit = config->broker.memory_limit;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < config->n_streams; i++) {
+		const struct stream_config *stream = &config->streams[i];
+		uint64_t bytes = stream_config_get_bytes(stream);
+		bool was_within = sum <= limit;
+
+		if (bytes > limit) {
+			config_errors_add(errors, stream->line, stream->col,
+				"'%s' needs %" PRIu64 "MiB with one producer and one consumer, but "
+				"memory_limit is %" PRIu64 "MiB",
+				stream->name, mib(bytes), limit / MIB);
+			continue;
+		}
+		if (stream->is_pattern) {
+			continue;
+		}
+		sum += bytes;
+		if (was_within && sum > limit) {
+			config_errors_add(errors, stream->line, stream->col,
+				"up to '%s' the named streams need %" PRIu64 "MiB together, but "
+				"memory_limit is %" PRIu64 "MiB",
+				stream->name, mib(sum), limit / MIB);
+		}
+	}
+}
