@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "access.h"
+#include "access_list.h"
 #include "check.h"
 #include "errors.h"
 #include "name.h"
@@ -18,9 +18,9 @@
 static void stream_finish(struct stream_config *stream) {
 	free(stream->name);
 	free(stream->description);
-	access_finish(&stream->produce);
-	access_finish(&stream->consume);
-	access_finish(&stream->list);
+	access_list_finish(&stream->produce);
+	access_list_finish(&stream->consume);
+	access_list_finish(&stream->list);
 	*stream = (struct stream_config){0};
 }
 
@@ -47,9 +47,9 @@ static int stream_copy(struct stream_config *to, const struct stream_config *fro
 	to->description = strdup(from->description);
 	to->produce = to->consume = to->list = (struct access_list){0};
 	int r = to->description ? 0 : -ENOMEM;
-	r = r < 0 ? r : access_copy(&to->produce, &from->produce);
-	r = r < 0 ? r : access_copy(&to->consume, &from->consume);
-	return r < 0 ? r : access_copy(&to->list, &from->list);
+	r = r < 0 ? r : access_list_copy(&to->produce, &from->produce);
+	r = r < 0 ? r : access_list_copy(&to->consume, &from->consume);
+	return r < 0 ? r : access_list_copy(&to->list, &from->list);
 }
 
 static int read_stream(struct stream_config *stream, const struct tree_entry *entry,

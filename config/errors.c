@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CARET_MAX_COL 400u
+#define CARET_MAX_COL 200u
+#define SHOWN_MAX_BYTES 400u
 
 void config_errors_init(struct config_errors *errors) {
 	memset(errors, 0, sizeof(*errors));
@@ -74,7 +75,18 @@ static int error_compare(const void *left, const void *right) {
 }
 
 void config_errors_sort(struct config_errors *errors) {
+	size_t n = 0;
+
 	qsort(errors->list, errors->n_errors, sizeof(errors->list[0]), error_compare);
+	/* What an alias repeats is wrong once. */
+	for (size_t i = 0; i < errors->n_errors; i++) {
+		if (n > 0 && error_compare(&errors->list[n - 1], &errors->list[i]) == 0) {
+			free(errors->list[i].message);
+		} else {
+			errors->list[n++] = errors->list[i];
+		}
+	}
+	errors->n_errors = n;
 }
 
 bool config_errors_has_any(const struct config_errors *errors) {
@@ -102,7 +114,8 @@ static bool is_line_end(char c) {
 	return c == '\n' || c == '\r';
 }
 
-/* Finds line number `line` (from 1). Returns: its start; NULL past the text's end. */
+/* Finds line number `line` (from 1); *len is what is worth showing of it.
+ * Returns: its start; NULL past the text's end. */
 static const char *line_find(const struct config_errors *errors, uint32_t line, size_t *len) {
 	const char *at = errors->source;
 	const char *end = at + errors->source_len;
@@ -117,7 +130,7 @@ static const char *line_find(const struct config_errors *errors, uint32_t line, 
 		at += (*at == '\r' && at + 1 < end && at[1] == '\n') ? 2 : 1;
 	}
 	*len = 0;
-	while (at + *len < end && !is_line_end(at[*len])) {
+	while (at + *len < end && *len < SHOWN_MAX_BYTES && !is_line_end(at[*len])) {
 		(*len)++;
 	}
 	return at;

@@ -19,7 +19,7 @@ int config_errors_begin(
 void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t col,
 	const char *format, ...) attr_printf(4, 5);
 
-/* Puts the errors into the text's order. */
+/* Puts the errors into the text's order, each once. */
 void config_errors_sort(struct config_errors *errors);
 
 bool config_errors_has_any(const struct config_errors *errors);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
+#include "access_list.h"
 #include "log.h"
 
 struct unit {
@@ -216,7 +216,7 @@ int value_read(const struct schema_key *key, const struct tree_node *node, void 
 		return 0;
 	}
 	if (key->type == SCHEMA_WHO) {
-		return access_read(field, key->name, node, errors);
+		return access_list_read(field, key->name, node, errors);
 	}
 	if (node->kind != TREE_SCALAR ||
 		(node->text[0] == '\0' && !node->is_quoted && key->type != SCHEMA_TEXT)) {

@@ -5,7 +5,7 @@
  * One value: from a node's text, by its key's type and range, into its place.
  * Owns:     nothing of its own; strings and lists go to the target, which owns them.
  * Threads:  one at a time (user:NAME asks the user database).
- * Includes: schema.h, access.h, core's log.h for the levels' numbers.
+ * Includes: schema.h, access_list.h, core's log.h for the levels' numbers.
  */
 #include "schema.h"
 

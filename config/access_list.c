@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "access.h"
+#include "access_list.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -17,18 +17,18 @@ struct question {
 	bool is_group;
 };
 
-void access_finish(struct access_list *access) {
+void access_list_finish(struct access_list *access) {
 	free(access->uids);
 	free(access->gids);
 	*access = (struct access_list){0};
 }
 
-int access_copy(struct access_list *to, const struct access_list *from) {
+int access_list_copy(struct access_list *to, const struct access_list *from) {
 	*to = (struct access_list){.any = from->any, .owner = from->owner};
 	to->uids = calloc(from->n_uids + 1, sizeof(uid_t));
 	to->gids = calloc(from->n_gids + 1, sizeof(gid_t));
 	if (!to->uids || !to->gids) {
-		access_finish(to);
+		access_list_finish(to);
 		return -ENOMEM;
 	}
 	for (; to->n_uids < from->n_uids; to->n_uids++) {
@@ -61,7 +61,7 @@ static int ask(const struct question *question, char *buf, size_t len, uint32_t 
 			return 0;
 		}
 	}
-	return r == 0 ? -ENOENT : -r;
+	return r == 0 || r == ESRCH ? -ENOENT : -r; // some databases say ESRCH
 }
 
 /* A name, or a number where nobody is called so. Returns: 0; -ENOENT; -ENOMEM; other -errno. */
@@ -128,9 +128,9 @@ static int read_who(struct access_list *access, const char *right, const struct 
 	return 0;
 }
 
-int access_read(struct access_list *access, const char *right, const struct tree_node *node,
+int access_list_read(struct access_list *access, const char *right, const struct tree_node *node,
 	struct config_errors *errors) {
-	struct access_list list cleanup_with(access_finish) = {0};
+	struct access_list list cleanup_with(access_list_finish) = {0};
 
 	if (node->kind != TREE_LIST) {
 		config_errors_add(errors, node->line, node->col,
@@ -150,7 +150,7 @@ int access_read(struct access_list *access, const char *right, const struct tree
 			return r;
 		}
 	}
-	access_finish(access);
+	access_list_finish(access);
 	*access = list;
 	list = (struct access_list){0};
 	return 0;

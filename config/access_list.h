@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CONFIG_ACCESS_H
-#define CONFIG_ACCESS_H
+#ifndef CONFIG_ACCESS_LIST_H
+#define CONFIG_ACCESS_LIST_H
 /*
  * Lists of those who hold a right: [owner, any, user:NAME, group:NAME].
- * Owns:     the arrays of a struct access_list, until access_finish.
+ * Owns:     the arrays of a struct access_list, until access_list_finish.
  * Threads:  one at a time; names are asked of the user database once, here.
  * Includes: yaml_tree.h, errors.h.
  */
@@ -12,11 +12,11 @@
 
 /* Replaces *access by what the node lists; what is wrong goes to errors, after `right`.
  * Returns: 0; -ENOMEM. */
-int access_read(struct access_list *access, const char *right, const struct tree_node *node,
+int access_list_read(struct access_list *access, const char *right, const struct tree_node *node,
 	struct config_errors *errors);
 
 /* Returns: 0; -ENOMEM, and *to is empty. */
-int access_copy(struct access_list *to, const struct access_list *from);
+int access_list_copy(struct access_list *to, const struct access_list *from);
 
-void access_finish(struct access_list *access);
+void access_list_finish(struct access_list *access);
 #endif

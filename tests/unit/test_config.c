@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/parse.h"
+
+#include "log.h"
+
+static const char good_text[] =
+	"version: 1\n"
+	"broker: {socket: /run/z/s, socket_mode: \"0660\", memory_limit: 2GiB, log_level: debug}\n"
+	"defaults: &d\n"
+	"  slots: 4096\n"
+	"  max_bytes: 4KiB\n"
+	"  access: {produce: [\"user:root\"], list: [any]}\n"
+	"streams:\n"
+	"  desk:\n"
+	"    description: 'The wall: \"ü\"'\n"
+	"    max_frame: 64x32 XR24\n"
+	"    slots: 2\n"
+	"    producers: 3\n"
+	"    open: 8\n"
+	"    consumers: 64\n"
+	"    hold: 5\n"
+	"    metadata: 2KiB\n"
+	"    access: {consume: [group:root, \"user:12345\", owner]}\n"
+	"  \"game/*\":\n"
+	"    max_streams: 4\n"
+	"    linger: 250ms\n"
+	"  again: *d\n";
+
+static struct config *parse_good(const char *text) {
+	struct config *config = NULL;
+	char *printed = NULL;
+
+	int r = parse(&config, text, strlen(text), true, &printed);
+	assert_string_equal(printed, "");
+	assert_int_equal(r, 0);
+	free(printed);
+	return config;
+}
+
+static void test_config_reads_the_broker(void **state) {
+	struct config *config = parse_good(good_text);
+
+	(void)state;
+	assert_string_equal(config->broker.socket, "/run/z/s");
+	assert_int_equal(config->broker.socket_mode, 0660);
+	assert_int_equal(config->broker.memory_limit, UINT64_C(2) << 30);
+	assert_int_equal(config->broker.log_level, LOG_LEVEL_DEBUG);
+	config_destroy(config);
+}
+
+static void test_config_reads_a_stream(void **state) {
+	struct config *config = parse_good(good_text);
+	const struct stream_config *desk = config_match(config, "desk");
+
+	(void)state;
+	assert_int_equal(config->n_streams, 3);
+	assert_string_equal(desk->name, "desk");
+	assert_false(desk->is_pattern);
+	assert_string_equal(desk->description, "The wall: \"ü\"");
+	assert_int_equal(desk->max_format.fourcc, ZOE_FORMAT_XR24);
+	assert_int_equal(desk->max_bytes, 64 * 32 * 4);
+	assert_int_equal(desk->slots, 2);
+	assert_int_equal(desk->producers, 3);
+	assert_int_equal(desk->open, 8);
+	assert_int_equal(desk->consumers, 64);
+	assert_int_equal(desk->hold, 5);
+	assert_int_equal(desk->metadata_bytes, 2048);
+	assert_int_equal(desk->max_streams, 1);
+	assert_int_equal(desk->linger_ms, 5000);
+	assert_int_equal(desk->line, 8);
+	assert_int_equal(desk->col, 3);
+	assert_int_equal(stream_config_get_n_slots(desk), 2 + 3 * 8 + 64 * 5);
+	assert_int_equal(stream_config_get_bytes(desk), (2 + 8 + 5) * (64 * 32 * 4 + 2048));
+	config_destroy(config);
+}
+
+static void test_config_replaces_access_right_by_right(void **state) {
+	struct config *config = parse_good(good_text);
+	const struct stream_config *desk = config_match(config, "desk");
+
+	(void)state;
+	assert_int_equal(desk->produce.n_uids, 1);
+	assert_int_equal(desk->produce.uids[0], 0);
+	assert_false(desk->produce.owner);
+	assert_true(desk->consume.owner);
+	assert_int_equal(desk->consume.n_uids, 1);
+	assert_int_equal(desk->consume.uids[0], 12345);
+	assert_int_equal(desk->consume.n_gids, 1);
+	assert_int_equal(desk->consume.gids[0], 0);
+	assert_true(desk->list.any);
+	assert_false(desk->list.owner);
+	config_destroy(config);
+}
+
+static void test_config_inherits_defaults(void **state) {
+	struct config *config = parse_good(good_text);
+	const struct stream_config *game = config_match(config, "game/doom");
+	const struct stream_config *again = config_match(config, "again");
+
+	(void)state;
+	assert_int_equal(game->slots, 4096);
+	assert_int_equal(game->max_bytes, 4096);
+	assert_int_equal(game->max_format.fourcc, 0);
+	assert_int_equal(game->max_streams, 4);
+	assert_int_equal(game->linger_ms, 250);
+	assert_true(game->consume.owner);
+	assert_int_equal(again->slots, 4096);
+	config_destroy(config);
+}
+
+static void test_config_matches_the_most_exact_entry(void **state) {
+	static const struct {
+		const char *name, *entry;
+	} cases[] = {
+		{"a/b", "a/b"},
+		{"a/c", "a/*"},
+		{"a/bcd", "a/b*"},
+		{"a/b/c", "**"},
+		{"a/x-end", "a/x*-end"},
+		{"a/x-", "a/*"},
+		{"a/x/-end", "**"},
+		{"z", "**"},
+		{"deep/x/y/z.raw", "deep/**.raw"},
+		{"deep/.raw", "deep/**.raw"},
+		{"deep/x", "**"},
+	};
+	struct config *config = parse_good(
+		"version: 1\ndefaults: {max_bytes: 1}\nstreams:\n"
+		"  \"**\": {}\n  \"a/*\": {}\n  \"a/b*\": {}\n  a/b: {}\n  \"a/x*-end\": {}\n"
+		"  \"deep/**.raw\": {}\n");
+
+	(void)state;
+	for (size_t i = 0; i < n_elements(cases); i++) {
+		const struct stream_config *found = config_match(config, cases[i].name);
+
+		assert_non_null(found);
+		assert_string_equal(found->name, cases[i].entry);
+	}
+	assert_null(config_match(config, "a/"));
+	assert_null(config_match(config, ""));
+	assert_null(config_match(config, "a/*"));
+	config_destroy(config);
+}
+
+static void test_config_suggests_near_names(void **state) {
+	struct config *config = parse_good("version: 1\ndefaults: {max_bytes: 1}\nstreams: {desk: "
+					   "{}, wall: {}, \"wal*\": {}}\n");
+
+	(void)state;
+	assert_string_equal(config_suggest(config, "dekt"), "desk");
+	assert_string_equal(config_suggest(config, "desk2"), "desk");
+	assert_string_equal(config_suggest(config, "wlal"), "wall");
+	assert_null(config_suggest(config, "kitchen"));
+	config_destroy(config);
+}
+
+static void test_config_knows_names(void **state) {
+	static const char *const good[] = {"a", "a/b", "A.b_c:d+e@f-9", "...", "a/.b"};
+	static const char *const bad[] = {"", "/", "/a", "a/", "a//b", ".", "..", "a/.", "../a",
+		"a b", "a*", "\xc3\xbc", "a#1"};
+	char name[98];
+
+	(void)state;
+	for (size_t i = 0; i < n_elements(good); i++) {
+		assert_true(name_is_valid(good[i]));
+	}
+	for (size_t i = 0; i < n_elements(bad); i++) {
+		assert_false(name_is_valid(bad[i]));
+	}
+	memset(name, 'a', sizeof(name));
+	name[97] = '\0';
+	assert_false(name_is_valid(name));
+	name[96] = '\0';
+	assert_true(name_is_valid(name));
+}
+
+static void test_config_default_loads(void **state) {
+	struct config *config = NULL;
+
+	(void)state;
+	assert_int_equal(config_load_default(&config), 0);
+	assert_int_equal(config->n_streams, 1);
+	assert_string_equal(config_match(config, "any/thing")->name, "**");
+	assert_true(config->streams[0].produce.owner);
+	assert_false(config->streams[0].produce.any);
+	assert_false(config->streams[0].list.any);
+	assert_null(config->broker.socket);
+	config_destroy(config);
+}
+
+static void test_config_skips_a_byte_order_mark(void **state) {
+	(void)state;
+	config_destroy(parse_good("\xef\xbb\xbf" TEXT_DESK));
+	config_destroy(parse_good("version: 1\r\nstreams:\r\n  a: {max_bytes: 1}\r\n"));
+}
+
+static void test_config_survives_every_prefix(void **state) {
+	(void)state;
+	for (size_t len = 0; len < strlen(good_text); len++) {
+		cleanup_free char *text =
+			malloc(len + 1); // exact, so that sanitizers see overreads
+		struct config *config = NULL;
+		char *printed = NULL;
+
+		assert_non_null(text);
+		memcpy(text, good_text, len);
+		int r = parse(&config, text, len, true, &printed);
+		assert_true(r == 0 || r == -EINVAL);
+		assert_int_equal(r == 0, printed[0] == '\0');
+		config_destroy(config);
+		free(printed);
+	}
+}
+
+static void test_config_survives_changed_bytes(void **state) {
+	uint64_t random = 0x9e3779b97f4a7c15;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		char text[sizeof(good_text)];
+		struct config *config = NULL;
+		char *printed = NULL;
+
+		memcpy(text, good_text, sizeof(text));
+		for (int n = 0; n <= i % 3; n++) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			text[(random >> 8) % (sizeof(text) - 1)] = (char)random;
+		}
+		int r = parse(&config, text, sizeof(text) - 1, true, &printed);
+		assert_true(r == 0 || r == -EINVAL);
+		assert_int_equal(r == 0, printed[0] == '\0');
+		config_destroy(config);
+		free(printed);
+	}
+}
+
+static void test_config_example_loads(void **state) {
+	const char *path = getenv("ZOETROPE_EXAMPLE_CONFIG");
+	struct config_errors errors;
+	struct config *config = NULL;
+
+	(void)state;
+	if (!path) {
+		skip();
+	}
+	config_errors_init(&errors);
+	int r = config_load(&config, path, &errors);
+	config_errors_print(&errors, stderr, true);
+	assert_int_equal(r, 0);
+	assert_int_equal(config->n_streams, 2);
+	config_destroy(config);
+	config_errors_finish(&errors);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_config_reads_the_broker),
+		cmocka_unit_test(test_config_reads_a_stream),
+		cmocka_unit_test(test_config_replaces_access_right_by_right),
+		cmocka_unit_test(test_config_inherits_defaults),
+		cmocka_unit_test(test_config_matches_the_most_exact_entry),
+		cmocka_unit_test(test_config_suggests_near_names),
+		cmocka_unit_test(test_config_knows_names),
+		cmocka_unit_test(test_config_default_loads),
+		cmocka_unit_test(test_config_skips_a_byte_order_mark),
+		cmocka_unit_test(test_config_survives_every_prefix),
+		cmocka_unit_test(test_config_survives_changed_bytes),
+		cmocka_unit_test(test_config_example_loads),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
