@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZOE_CORE_RING_READ_H
+#define ZOE_CORE_RING_READ_H
+/*
+ * A consumer's side of a ring: pin frame number s, look at it, unpin it.
+ * Owns:     nothing; the seat and the mappings are the caller's.
+ * Threads:  take by the consumer's thread; unpin by any.
+ * Includes: ring_layout.h, ring_write.h (results, wakes). No OS header and no system call.
+ * Ordering: [PIN] pin against claim, [PUB] head, [CURSOR], [BELL], [SLEEP] as in ring_write.h.
+ */
+#include "ring_layout.h"
+#include "ring_write.h"
+
+struct zoe_reader {
+	struct zoe_ring ring;
+	struct zoe_seat *seat; // borrowed from a mapping, writable
+	uint64_t start;        // first number of this generation
+};
+
+/* The next number that will be published, and whether the ring is closed. Never less than a value
+ * returned before is promised by honest producers only: clamp. */
+uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed);
+
+/* Pins frame s by pin k. Returns: OK and *slot; NONE not published yet; LOST; BUSY evicted just now
+ * (try again a few times, then lost). After LOST and BUSY *wakes may owe a wake-up. */
+enum zoe_ring_result zoe_ring_take(
+	struct zoe_reader *r, uint64_t s, uint32_t k, uint32_t *slot, struct zoe_wakes *wakes);
+
+/* Drops pin k. Any thread. Wake seat.bell if wakes->flags says SPACE. */
+void zoe_ring_unpin(
+	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes);
+
+/* Says that every frame before `next` is done with. */
+void zoe_ring_set_cursor(struct zoe_reader *r, uint64_t next);
+
+/* The oldest number that is still readable. */
+uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq);
+#endif

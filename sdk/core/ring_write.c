@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring_write.h"
+
+#include "frame_layout.h"
+
+#ifdef __x86_64__
+#include <emmintrin.h>
+#endif
+
+#ifndef ZOE_MUTANT
+#define ZOE_MUTANT 0 /* tests/stress builds this text with one rule switched off */
+#endif
+enum { MUTANT_NO_ROSTER_CHECK = 1, MUTANT_WINDOW_OFF_BY_ONE, MUTANT_STALE_HEAD };
+
+enum { MAX_PASSES = 4, MAX_PUBLISH_ROUNDS = 10000 };
+
+/* [PIN] Does anybody hold slot? The loads are SC: together with the SC claim before them and the
+ * reader's SC pin store and SC state load one of the two sides sees the other. Only the first
+ * `hold` pins count, so that no consumer can lock more than its share. */
+static int slot_is_pinned(const struct zoe_writer *w, uint32_t slot) {
+	for (uint32_t i = 0; i < w->n_seats; i++) {
+		const struct zoe_writer_seat *s = &w->seats[i];
+
+		for (uint32_t k = 0; s->seat && k < s->hold; k++) {
+			if (atomic_load_explicit(&s->seat->pin[k], memory_order_seq_cst) ==
+				slot + 1) {
+				return 1;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Event for producers that sleep for space. [BELL] the add is SC, as is the sleeper's bit: either
+ * we see the bit or it sees the new value. */
+static void space_signal(const struct zoe_ring *ring, struct zoe_wakes *wakes) {
+	struct zoe_ring_page *page = zoe_ring_get_page(ring);
+
+	atomic_fetch_add_explicit(&page->space, 1, memory_order_seq_cst);
+	if (atomic_load_explicit(&page->space_waiting, memory_order_seq_cst) != 0) {
+		wakes->flags |= ZOE_WAKE_SPACE;
+	}
+}
+
+static int roster_is_current(const struct zoe_writer *w) {
+	/* [ROSTER] SC: orders this look after the claim (second check) or after head (first one).
+	 */
+	return atomic_load_explicit(&w->ring.control->roster, memory_order_seq_cst) == w->roster;
+}
+
+/* Tries to evict the frame in slot, which was published as number s. */
+static enum zoe_ring_result slot_claim(
+	struct zoe_writer *w, uint32_t slot, uint64_t state, struct zoe_wakes *wakes) {
+	_Atomic zoe_u64 *word = zoe_ring_get_state(&w->ring, slot);
+	uint64_t claim = zoe_state_pack(ZOE_SLOT_CLAIMING, w->owner, zoe_state_seq(state));
+	uint64_t expected = state;
+	int is_stale;
+
+	if (slot_is_pinned(w, slot)) {
+		return ZOE_RING_NONE;
+	}
+	/* [PIN] SC: readers that pin after this see CLAIMING, those before it are seen below. */
+	if (!atomic_compare_exchange_strong_explicit(
+		    word, &expected, claim, memory_order_seq_cst, memory_order_relaxed)) {
+		return ZOE_RING_NONE;
+	}
+	is_stale = ZOE_MUTANT != MUTANT_NO_ROSTER_CHECK && !roster_is_current(w);
+	if (is_stale || slot_is_pinned(w, slot)) {
+		expected = claim;
+		/* [STATE] acq_rel: gives the untouched frame back to readers and other producers.
+		 */
+		atomic_compare_exchange_strong_explicit(
+			word, &expected, state, memory_order_acq_rel, memory_order_relaxed);
+		space_signal(&w->ring, wakes);
+		return is_stale ? ZOE_RING_STALE : ZOE_RING_NONE;
+	}
+	expected = claim;
+	/* [STATE] acquire: our writes to the payload come after the last reader's unpin. */
+	if (!atomic_compare_exchange_strong_explicit(word, &expected,
+		    zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0), memory_order_acquire,
+		    memory_order_relaxed)) {
+		return ZOE_RING_DEAD;
+	}
+	return ZOE_RING_OK;
+}
+
+/* Recyclable: published, and older than the `depth` frames that stay readable. */
+static int state_is_recyclable(const struct zoe_writer *w, uint64_t state, uint64_t limit) {
+	uint64_t slack = ZOE_MUTANT == MUTANT_WINDOW_OFF_BY_ONE ? 1 : 0;
+
+	return zoe_state_kind(state) == ZOE_SLOT_PUBLISHED && zoe_state_owner(state) == 0 &&
+	       zoe_state_seq(state) + w->ring.geo.depth < limit + slack;
+}
+
+/* Candidate 1: the frame that left the window last; its slot is warm in the cache. */
+static enum zoe_ring_result claim_oldest(
+	struct zoe_writer *w, uint64_t limit, uint32_t *slot, struct zoe_wakes *wakes) {
+	uint64_t s, entry, state;
+	uint32_t i;
+
+	if (limit <= (uint64_t)w->ring.geo.depth + 1) {
+		return ZOE_RING_NONE;
+	}
+	s = limit - w->ring.geo.depth - 1;
+	/* [ORDER] acquire: pairs with the commit; the state is then the one of that commit or
+	 * later. */
+	entry = atomic_load_explicit(zoe_ring_get_order(&w->ring, s), memory_order_acquire);
+	i = zoe_order_slot(entry);
+	if (zoe_order_seq(entry) != s || i >= w->ring.geo.n_slots) {
+		return ZOE_RING_NONE;
+	}
+	/* [STATE] acquire: a value to compare with; the claim itself decides. */
+	state = atomic_load_explicit(zoe_ring_get_state(&w->ring, i), memory_order_acquire);
+	if (state != zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, s)) {
+		return ZOE_RING_NONE;
+	}
+	*slot = i;
+	return slot_claim(w, i, state, wakes);
+}
+
+/* Candidates 2: any recyclable slot, from a private rotor on. */
+static enum zoe_ring_result claim_any(
+	struct zoe_writer *w, uint64_t limit, uint32_t *slot, struct zoe_wakes *wakes) {
+	uint32_t n = w->ring.geo.n_slots;
+
+	for (uint32_t tried = 0; tried < n; tried++) {
+		uint32_t i = w->rotor < n ? w->rotor : 0;
+		uint64_t state;
+		enum zoe_ring_result result;
+
+		w->rotor = i + 1;
+		/* [STATE] as in claim_oldest. */
+		state = atomic_load_explicit(zoe_ring_get_state(&w->ring, i), memory_order_acquire);
+		if (!state_is_recyclable(w, state, limit)) {
+			continue;
+		}
+		result = slot_claim(w, i, state, wakes);
+		if (result != ZOE_RING_NONE) {
+			*slot = i;
+			return result;
+		}
+	}
+	return ZOE_RING_NONE;
+}
+
+/* Candidates 3: memory that was never touched or was given back. */
+static enum zoe_ring_result claim_free(struct zoe_writer *w, uint32_t *slot) {
+	uint64_t writing = zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0);
+
+	for (uint32_t i = 0; i < w->ring.geo.n_slots; i++) {
+		_Atomic zoe_u64 *word = zoe_ring_get_state(&w->ring, i);
+		uint64_t expected = 0;
+
+		/* [STATE] relaxed look, acquire claim: nobody can hold a FREE slot; acquire orders
+		 * us behind the producer that cancelled it. */
+		if (atomic_load_explicit(word, memory_order_relaxed) == 0 &&
+			atomic_compare_exchange_strong_explicit(word, &expected, writing,
+				memory_order_acquire, memory_order_relaxed)) {
+			*slot = i;
+			return ZOE_RING_OK;
+		}
+	}
+	return ZOE_RING_NONE;
+}
+
+static enum zoe_ring_result acquire_pass(
+	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes) {
+	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
+	enum zoe_ring_result result;
+	uint64_t head, limit;
+
+	/* [LIMIT] SC, and before the roster: a consumer that joined after our look at the roster
+	 * took its start from a head that is not older than this one. */
+	head = atomic_load_explicit(&page->head, memory_order_seq_cst);
+	if (head & ZOE_HEAD_CLOSED) {
+		return ZOE_RING_MOVED;
+	}
+	limit = zoe_head_seq(head);
+	if (!roster_is_current(w)) {
+		return ZOE_RING_STALE;
+	}
+	/* [MOVE] SC: set by the broker after the close; a liar may have cleared the closed bit. */
+	if (atomic_load_explicit(&w->ring.control->ended, memory_order_seq_cst) != 0) {
+		return ZOE_RING_MOVED;
+	}
+	result = claim_oldest(w, limit, slot, wakes);
+	if (result == ZOE_RING_NONE) {
+		result = claim_any(w, limit, slot, wakes);
+	}
+	return result == ZOE_RING_NONE ? claim_free(w, slot) : result;
+}
+
+enum zoe_ring_result zoe_ring_acquire(
+	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes) {
+	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
+	enum zoe_ring_result result = ZOE_RING_NONE;
+
+	for (unsigned pass = 0; pass < MAX_PASSES && result == ZOE_RING_NONE; pass++) {
+		/* [BELL] acquire: did anything happen while we looked? If not, another look is in
+		 * vain. */
+		uint32_t space = atomic_load_explicit(&page->space, memory_order_acquire);
+		uint64_t head = atomic_load_explicit(&page->head, memory_order_acquire);
+
+		result = acquire_pass(w, slot, wakes);
+		if (atomic_load_explicit(&page->space, memory_order_acquire) == space &&
+			atomic_load_explicit(&page->head, memory_order_acquire) == head) {
+			break;
+		}
+	}
+	return result;
+}
+
+int zoe_ring_help(const struct zoe_ring *ring, uint64_t s) {
+	struct zoe_ring_page *page = zoe_ring_get_page(ring);
+	/* [ORDER] acquire: pairs with the commit, so that the committer's bid is visible. */
+	uint64_t entry = atomic_load_explicit(zoe_ring_get_order(ring, s), memory_order_acquire);
+	uint32_t slot = zoe_order_slot(entry);
+	uint64_t state, head = zoe_head_pack(s);
+
+	if (zoe_order_seq(entry) != s || slot >= ring->geo.n_slots) {
+		return 0;
+	}
+	/* [STATE] acquire, then acq_rel: hands the owner's payload on to readers. Exactly this bid:
+	 * an owner that bids anew has another number or none. */
+	state = atomic_load_explicit(zoe_ring_get_state(ring, slot), memory_order_acquire);
+	if (zoe_state_kind(state) == ZOE_SLOT_WRITING && zoe_state_seq(state) == s) {
+		atomic_compare_exchange_strong_explicit(zoe_ring_get_state(ring, slot), &state,
+			zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, s), memory_order_acq_rel,
+			memory_order_relaxed);
+	}
+	/* [PUB] SC: counts the frame; readers' acquire of head sees the PUBLISHED state. */
+	atomic_compare_exchange_strong_explicit(&page->head, &head, zoe_head_pack(s + 1),
+		memory_order_seq_cst, memory_order_seq_cst);
+	return 1;
+}
+
+void zoe_ring_scan(struct zoe_writer *w, struct zoe_wakes *wakes) {
+	/* [BELL] [SLEEP] SC loads after the SC head CAS; sleepers store SC, then look at head. */
+	if (atomic_load_explicit(
+		    &zoe_ring_get_page(&w->ring)->space_waiting, memory_order_seq_cst)) {
+		wakes->flags |= ZOE_WAKE_HEAD | ZOE_WAKE_SPACE;
+	}
+	for (uint32_t i = 0; i < w->n_seats; i++) {
+		struct zoe_writer_seat *s = &w->seats[i];
+		uint32_t arm;
+
+		if (!s->seat) {
+			continue;
+		}
+		if (atomic_load_explicit(&s->seat->waiting, memory_order_seq_cst)) {
+			wakes->flags |= ZOE_WAKE_HEAD;
+			wakes->seats |= UINT64_C(1) << i;
+		}
+		arm = atomic_load_explicit(&s->seat->arm, memory_order_seq_cst);
+		if (arm != s->arm_seen) {
+			s->arm_seen = arm;
+			wakes->bells |= UINT64_C(1) << i;
+		}
+	}
+}
+
+/* Non-temporal stores into the payload are ordered by no C11 fence. */
+static void payload_fence(void) {
+#ifdef __x86_64__
+	_mm_sfence();
+#endif
+}
+
+/* The commit point: puts (s, slot) into order[]. Returns OK, NONE to look again, MOVED, DEAD. */
+static enum zoe_ring_result publish_bid(
+	struct zoe_writer *w, uint32_t slot, uint64_t *held, uint64_t *seq) {
+	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
+	struct zoe_frame_header *hdr = (void *)zoe_ring_get_header(&w->ring, slot);
+	/* [PUB] acquire: pairs with the head CAS of the frame before. */
+	uint64_t head = atomic_load_explicit(&page->head, memory_order_acquire);
+	uint64_t s = zoe_head_seq(head), entry, bid;
+	_Atomic zoe_u64 *order = zoe_ring_get_order(&w->ring, s);
+
+	if (head & ZOE_HEAD_CLOSED) {
+		return ZOE_RING_MOVED;
+	}
+	entry = atomic_load_explicit(order, memory_order_acquire); /* [ORDER] */
+	if (zoe_order_seq(entry) > s) {
+		return ZOE_RING_NONE; /* our s is stale */
+	}
+	if (zoe_order_seq(entry) == s) {
+		zoe_ring_help(&w->ring, s);
+		return ZOE_RING_BUSY;
+	}
+	hdr->seq = s;
+	bid = zoe_state_pack(ZOE_SLOT_WRITING, w->owner, s);
+	/* [STATE] the bid, by the owner: release makes the payload visible to whoever helps. An
+	 * exchange of the exact value, so that an owner declared dead notices. */
+	if (!atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot), held, bid,
+		    memory_order_release, memory_order_relaxed)) {
+		return ZOE_RING_DEAD;
+	}
+	*held = bid;
+	*seq = s;
+	/* [ORDER] acq_rel: the commit. */
+	return atomic_compare_exchange_strong_explicit(order, &entry, zoe_order_pack(s, slot),
+		       memory_order_acq_rel, memory_order_relaxed)
+		       ? ZOE_RING_OK
+		       : ZOE_RING_NONE;
+}
+
+enum zoe_ring_result zoe_ring_publish(
+	struct zoe_writer *w, uint32_t slot, uint64_t *seq, struct zoe_wakes *wakes) {
+	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
+	uint64_t held = zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0), head;
+	enum zoe_ring_result result = ZOE_RING_NONE;
+	int has_helped = 0;
+
+	payload_fence();
+	for (unsigned i = 0; i < MAX_PUBLISH_ROUNDS; i++) {
+		result = publish_bid(w, slot, &held, seq);
+		has_helped |= result == ZOE_RING_BUSY;
+		if (result != ZOE_RING_NONE && result != ZOE_RING_BUSY) {
+			break;
+		}
+	}
+	if (result != ZOE_RING_OK) {
+		if (has_helped) {
+			zoe_ring_scan(w, wakes);
+		}
+		if (result == ZOE_RING_NONE || result == ZOE_RING_BUSY) {
+			/* 10,000 rounds are lost only to a producer that breaks the rules. */
+			atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot),
+				&held, 0, memory_order_acq_rel, memory_order_relaxed); /* [STATE] */
+			space_signal(&w->ring, wakes);
+			return ZOE_RING_ROGUE;
+		}
+		return result;
+	}
+	/* [STATE] acq_rel: readers that see PUBLISHED see the payload; a helper may have done it.
+	 */
+	atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot), &held,
+		zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, *seq), memory_order_acq_rel,
+		memory_order_relaxed);
+	head = zoe_head_pack(*seq);
+	/* [PUB] SC: the frame counts from here; SC also orders the scan below behind it. */
+	if (!atomic_compare_exchange_strong_explicit(&page->head, &head, zoe_head_pack(*seq + 1),
+		    memory_order_seq_cst, memory_order_seq_cst) &&
+		head == (zoe_head_pack(*seq) | ZOE_HEAD_CLOSED)) {
+		result = ZOE_RING_MOVED;
+	}
+	zoe_ring_scan(w, wakes);
+	return result;
+}
+
+void zoe_ring_cancel(struct zoe_writer *w, uint32_t slot, struct zoe_wakes *wakes) {
+	uint64_t expected = zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0);
+
+	/* [STATE] acq_rel: the next owner of the slot is ordered behind us. */
+	if (atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot), &expected,
+		    0, memory_order_acq_rel, memory_order_relaxed)) {
+		space_signal(&w->ring, wakes);
+	}
+}
+
+void zoe_ring_set_space_waiting(const struct zoe_writer *w, int is_waiting) {
+	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
+	uint64_t bit = UINT64_C(1) << zoe_owner_lane(w->owner);
+
+	/* [BELL] SC: announced before the last look at what would end the wait. */
+	if (is_waiting) {
+		atomic_fetch_or_explicit(&page->space_waiting, bit, memory_order_seq_cst);
+	} else {
+		atomic_fetch_and_explicit(&page->space_waiting, ~bit, memory_order_seq_cst);
+	}
+}

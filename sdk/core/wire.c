@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+int zoe_wire_send(int socket, const struct zoe_msg_header *msg, const int *fds, uint32_t n_fds) {
+	union {
+		char bytes[CMSG_SPACE(ZOE_MSG_MAX_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct iovec iov = {.iov_len = msg->size};
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	const void *start = msg;
+
+	if (n_fds > ZOE_MSG_MAX_FDS || msg->size < sizeof(*msg) || msg->size > ZOE_MSG_MAX) {
+		return -EINVAL;
+	}
+	memcpy(&iov.iov_base, &start, sizeof(start)); /* sendmsg(2) only reads through it */
+	if (n_fds > 0) {
+		struct cmsghdr *cmsg;
+
+		hdr.msg_control = control.bytes;
+		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		cmsg = CMSG_FIRSTHDR(&hdr);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
+	}
+	for (;;) {
+		if (sendmsg(socket, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+			return 0;
+		}
+		if (errno != EINTR) {
+			return -errno;
+		}
+	}
+}
+
+static void packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+			uint32_t n = (uint32_t)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+
+			for (uint32_t i = 0; i < n; i++) {
+				int fd;
+
+				memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+				if (packet->n_fds < ZOE_MSG_MAX_FDS) {
+					packet->fds[packet->n_fds++] = fd;
+				} else {
+					close(fd);
+				}
+			}
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+			struct ucred who;
+
+			memcpy(&who, CMSG_DATA(c), sizeof(who));
+			packet->pid = who.pid;
+			packet->uid = who.uid;
+		}
+	}
+}
+
+int zoe_wire_receive(int socket, struct zoe_packet *packet) {
+	union {
+		char bytes[CMSG_SPACE(ZOE_MSG_MAX_FDS * sizeof(int)) +
+			   CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {packet->bytes, sizeof(packet->bytes)};
+	struct msghdr hdr = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	ssize_t n;
+
+	packet->n_fds = 0;
+	packet->pid = 0;
+	packet->uid = (uid_t)-1;
+	packet->size = 0;
+	do {
+		n = recvmsg(socket, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		return -errno;
+	}
+	packet_take_control(packet, &hdr);
+	packet->size = (size_t)n;
+	if (n == 0) {
+		return -EPIPE;
+	}
+	if (hdr.msg_flags & MSG_CTRUNC) {
+		return -EMFILE;
+	}
+	if ((hdr.msg_flags & MSG_TRUNC) || packet->size < sizeof(packet->header) ||
+		packet->header.size != packet->size) {
+		return -EPROTO;
+	}
+	return 0;
+}
+
+const void *zoe_packet_get(const struct zoe_packet *packet, size_t size) {
+	return packet->size >= size ? packet->bytes : NULL;
+}
+
+int zoe_packet_steal_fd(struct zoe_packet *packet, uint32_t i) {
+	return i < packet->n_fds ? steal_fd(&packet->fds[i]) : -1;
+}
+
+void zoe_packet_finish(struct zoe_packet *packet) {
+	for (uint32_t i = 0; i < packet->n_fds; i++) {
+		if (packet->fds[i] >= 0) {
+			close(packet->fds[i]);
+		}
+	}
+	packet->n_fds = 0;
+}
+
+void zoe_wire_set_text(char *array, size_t size, const char *src) {
+	size_t len = strnlen(src, size - 1);
+
+	memcpy(array, src, len);
+	memset(array + len, 0, size - len);
+}
+
+bool zoe_wire_text_is_ok(const char *array, size_t size) {
+	return memchr(array, 0, size) != NULL;
+}

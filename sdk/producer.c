@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include <zoe/producer.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include "producer_priv.h"
+
+enum { SERVICE_NS = 100000000, ACK_EVERY = 4 };
+
+static struct zoe_feed *feed_find_free(struct zoe_producer *p) {
+	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
+		struct zoe_feed *feed = &p->feeds[i];
+
+		if (feed != p->feed && feed->n_loans == 0) {
+			zoe_feed_close(feed);
+			return feed;
+		}
+	}
+	return NULL;
+}
+
+/* Goes on in the generation of a message; the old one stays while slots of it are on loan. */
+static void enter_region(struct zoe_producer *p) {
+	const struct zoe_packet *packet = p->client->packet;
+	const struct zoe_msg_region *msg = zoe_packet_get(packet, sizeof(*msg));
+	struct zoe_feed *feed = feed_find_free(p), *old = p->feed;
+	int error = -EPROTO;
+
+	if (msg && packet->n_fds >= 3 && feed &&
+		zoe_wire_text_is_ok(msg->name, sizeof(msg->name))) {
+		error = zoe_feed_open(feed, msg, packet->fds);
+	}
+	if (error || !msg) {
+		zoe_client_fail(p->client, error, "stream '%s': cannot map its slots: %s",
+			p->stream, strerror(-error));
+		zoe_link_drop(&p->link);
+		return;
+	}
+	memcpy(p->name, msg->name, sizeof(p->name));
+	p->max_frame_bytes = msg->max_frame_bytes;
+	p->feed = feed;
+	p->state = ZOE_ATTACH_DONE;
+	p->is_discont |= old && old->region.lineage != feed->region.lineage;
+	if (old && old->n_loans == 0) {
+		zoe_feed_close(old);
+	}
+}
+
+static void acknowledge(struct zoe_producer *p) {
+	struct zoe_msg_ack ack;
+
+	memset(&ack, 0, sizeof(ack));
+	zoe_msg_init(&ack, ZOE_MSG_ROSTER_ACK, 0);
+	ack.generation = p->feed ? p->feed->region.generation : 0;
+	ack.n_seats = p->n_seats_told;
+	zoe_link_send(&p->link, &ack.header);
+}
+
+static void handle_seat(struct zoe_producer *p) {
+	struct zoe_packet *packet = p->client->packet;
+	const struct zoe_msg_seat *msg = zoe_packet_get(packet, sizeof(*msg));
+	struct zoe_wakes wakes = {0};
+	int error;
+
+	p->n_seats_told++;
+	if (!msg || !p->feed || msg->generation != p->feed->region.generation) {
+		return; /* about a generation that we have left */
+	}
+	error = zoe_feed_set_seat(p->feed, msg, packet->fds, packet->n_fds);
+	if (error) {
+		zoe_client_fail(p->client, error, "stream '%s': cannot map a consumer's seat: %s",
+			p->stream, strerror(-error));
+		zoe_link_drop(&p->link);
+		return;
+	}
+	/* The seat may have armed its doorbell before we knew it. */
+	zoe_ring_scan(&p->feed->writer, &wakes);
+	wakes.flags = 0;
+	wakes.seats = 0;
+	zoe_writer_wake(&p->feed->writer, &wakes, p->feed->bells);
+}
+
+static void handle_grow(struct zoe_producer *p) {
+	if (p->client->packet->header.status < 0) {
+		p->grow_error = zoe_client_fail_packet(p->client, p->client->packet);
+	}
+}
+
+static void refuse(struct zoe_producer *p) {
+	p->refused = zoe_client_fail_packet(p->client, p->client->packet);
+	p->state = ZOE_ATTACH_REFUSED;
+}
+
+static void handle_packet(struct zoe_producer *p) {
+	const struct zoe_msg_header *header = &p->client->packet->header;
+
+	switch (header->type) {
+	case ZOE_MSG_PRODUCE:
+		if (header->serial != p->serial || header->status < 0) {
+			if (header->serial == p->serial) {
+				refuse(p);
+			}
+			break;
+		}
+		enter_region(p);
+		break;
+	case ZOE_MSG_MOVED:
+		enter_region(p);
+		break;
+	case ZOE_MSG_SEAT:
+		handle_seat(p);
+		break;
+	case ZOE_MSG_GROW:
+		handle_grow(p);
+		break;
+	case ZOE_MSG_END:
+		p->is_ended = true;
+		break;
+	case ZOE_MSG_EVICTED:
+		refuse(p);
+		break;
+	default: /* a newer broker's event */
+		break;
+	}
+}
+
+static void ask_produce(struct zoe_producer *p) {
+	const struct zoe_format *f = &p->options.format;
+	struct zoe_msg_produce request;
+	const char *fourcc = zoe_format_get_name(f->fourcc);
+
+	memset(&request, 0, sizeof(request));
+	zoe_msg_init(&request, ZOE_MSG_PRODUCE, ++p->link.serial);
+	request.flags = p->options.flags;
+	request.open = p->options.open;
+	request.frame_bytes = f->size_bytes > p->grow_bytes ? f->size_bytes : p->grow_bytes;
+	if (fourcc) {
+		snprintf(request.format, sizeof(request.format), "%ux%u %s", f->width, f->height,
+			fourcc);
+	}
+	/* After a broker's restart: under the name we were handed. */
+	zoe_wire_set_text(request.name, sizeof(request.name), p->name[0] ? p->name : p->stream);
+	if (zoe_link_send(&p->link, &request.header) == 0) {
+		p->epoch = p->link.epoch;
+		p->serial = request.header.serial;
+		p->n_seats_told = 0;
+		p->grow_generation = 0;
+		if (p->state == ZOE_ATTACH_NONE) {
+			p->state = ZOE_ATTACH_ASKED;
+		}
+	}
+}
+
+/* A broker that came back may refuse us for a moment (it still counts our old self, or the config
+ * changed): an attached producer goes on in its old ring then. */
+int zoe_producer_service(struct zoe_producer *p) {
+	uint32_t told = p->n_seats_told;
+	int error;
+
+	p->service_ns = zoe_now_ns();
+	if (p->state == ZOE_ATTACH_REFUSED) {
+		return p->refused;
+	}
+	error = zoe_link_step(&p->link);
+	if (!error && p->epoch != p->link.epoch) {
+		ask_produce(p);
+		told = 0;
+	}
+	while (p->state != ZOE_ATTACH_REFUSED && zoe_link_receive(&p->link) == 0) {
+		handle_packet(p);
+		zoe_packet_finish(p->client->packet);
+		if (p->n_seats_told - told >= ACK_EVERY) {
+			told = p->n_seats_told;
+			acknowledge(p);
+		}
+	}
+	if (p->n_seats_told != told) {
+		acknowledge(p);
+	}
+	return p->state == ZOE_ATTACH_REFUSED ? p->refused : error;
+}
+
+int zoe_producer_service_sometimes(struct zoe_producer *p) {
+	if (p->state == ZOE_ATTACH_DONE && zoe_now_ns() - p->service_ns < SERVICE_NS) {
+		return 0;
+	}
+	return zoe_producer_service(p);
+}
+
+void zoe_producer_grow(struct zoe_producer *p, const struct zoe_format *f) {
+	const char *fourcc = zoe_format_get_name(f->fourcc);
+	struct zoe_msg_grow request;
+
+	if (p->grow_generation == p->feed->region.generation && p->grow_bytes >= f->size_bytes) {
+		return;
+	}
+	memset(&request, 0, sizeof(request));
+	zoe_msg_init(&request, ZOE_MSG_GROW, ++p->link.serial);
+	request.generation = p->feed->region.generation;
+	request.frame_bytes = f->size_bytes;
+	snprintf(request.format, sizeof(request.format), "%ux%u %s", f->width, f->height,
+		fourcc ? fourcc : "?");
+	p->grow_bytes = f->size_bytes;
+	if (zoe_link_send(&p->link, &request.header) == 0) {
+		p->grow_generation = request.generation;
+	}
+}
+
+static int producer_attach(struct zoe_producer *p) {
+	struct zoe_deadline deadline = zoe_deadline_init(p->options.timeout_ms);
+
+	for (;;) {
+		int error = zoe_producer_service(p);
+
+		if (p->state == ZOE_ATTACH_DONE || p->options.timeout_ms == 0) {
+			return 0;
+		}
+		if (error && error != -EAGAIN) {
+			return error;
+		}
+		if (zoe_deadline_left(&deadline) == 0) {
+			return zoe_client_fail(p->client, -ETIMEDOUT,
+				"stream '%s': the broker did not answer in time", p->stream);
+		}
+		zoe_link_poll(&p->link, &deadline, 10);
+	}
+}
+
+static void handle_close(struct zoe_handle *handle) {
+	zoe_producer_close(container_of(handle, struct zoe_producer, handle));
+}
+
+static int options_check(struct zoe_client *c, const char *stream,
+	const struct zoe_producer_options *opt, struct zoe_producer_options *o) {
+	const uint32_t known = ZOE_UNIQUE_NAME | ZOE_EXTERNAL_WRITER;
+	int error = zoe_options_copy(o, sizeof(*o), opt, sizeof(*o));
+
+	if (!error && o->format.fourcc) {
+		error = zoe_format_check(&o->format, UINT32_MAX);
+	}
+	if (error || o->open > ZOE_MAX_OPEN || (o->flags & ~known)) {
+		return zoe_client_fail(
+			c, -EINVAL, "stream '%.96s': options are out of range", stream);
+	}
+	if (!stream[0] || strlen(stream) >= ZOE_NAME_BYTES) {
+		return zoe_client_fail(
+			c, -EINVAL, "stream '%.40s': a name has 1 to 96 bytes", stream);
+	}
+	o->open = o->open ? o->open : 1;
+	if (!opt) {
+		o->timeout_ms = -1;
+	}
+	return 0;
+}
+
+int zoe_producer_open(struct zoe_client *c, const char *stream,
+	const struct zoe_producer_options *opt, struct zoe_producer **out) {
+	struct zoe_producer_options o;
+	struct zoe_producer *p;
+	int error;
+
+	if (zoe_client_is_forked(c)) {
+		return zoe_client_fail_forked(c);
+	}
+	error = options_check(c, stream, opt, &o);
+	if (error) {
+		return error;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		return zoe_client_fail(c, -ENOMEM, "stream '%s': no memory", stream);
+	}
+	p->client = c;
+	p->options = o;
+	p->format = o.format;
+	p->epoll = p->timer = -1;
+	p->handle.close = handle_close;
+	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
+		p->feeds[i].region.frames_fd = -1;
+		memset(p->feeds[i].bells, 0xff, sizeof(p->feeds[i].bells)); /* all -1 */
+	}
+	zoe_wire_set_text(p->stream, sizeof(p->stream), stream);
+	zoe_link_init(&p->link, c);
+	zoe_client_ref(c);
+	zoe_handle_add(c, &p->handle);
+	error = producer_attach(p);
+	if (error) {
+		zoe_producer_close(p);
+		return error;
+	}
+	*out = p;
+	return 0;
+}
+
+static void say_leave(struct zoe_producer *p) {
+	struct zoe_msg_leave leave;
+
+	memset(&leave, 0, sizeof(leave));
+	zoe_msg_init(&leave, ZOE_MSG_LEAVE, 0);
+	zoe_link_send(&p->link, &leave.header);
+}
+
+void zoe_producer_close(struct zoe_producer *p) {
+	if (!p || zoe_client_is_forked(p->client)) {
+		return;
+	}
+	for (unsigned i = 0; i < ZOE_MAX_OPEN; i++) {
+		if (p->slots[i].feed) {
+			zoe_producer_cancel(p, &p->slots[i].slot);
+		}
+	}
+	say_leave(p);
+	zoe_handle_remove(&p->handle);
+	zoe_link_finish(&p->link);
+	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
+		zoe_feed_close(&p->feeds[i]);
+	}
+	if (p->epoll >= 0) {
+		close(p->epoll);
+	}
+	if (p->timer >= 0) {
+		close(p->timer);
+	}
+	zoe_client_unref(p->client);
+	free(p);
+}
+
+int zoe_producer_end(struct zoe_producer *p) {
+	struct zoe_msg_header request = {.type = ZOE_MSG_END, .size = sizeof(request)};
+	struct zoe_deadline deadline = zoe_deadline_init(1000);
+
+	if (zoe_client_is_forked(p->client)) {
+		return zoe_client_fail_forked(p->client);
+	}
+	if (p->state != ZOE_ATTACH_DONE || p->link.state != ZOE_LINK_UP) {
+		return zoe_client_fail(
+			p->client, -ENOTCONN, "stream '%s': not attached to a broker", p->stream);
+	}
+	request.serial = ++p->link.serial;
+	if (zoe_link_send(&p->link, &request) != 0) {
+		return zoe_client_fail(
+			p->client, -ENOTCONN, "stream '%s': the broker is gone", p->stream);
+	}
+	while (!p->is_ended && zoe_deadline_left(&deadline) > 0 && p->link.state == ZOE_LINK_UP) {
+		zoe_link_poll(&p->link, &deadline, 100);
+		zoe_producer_service(p);
+	}
+	return p->is_ended ? 0
+			   : zoe_client_fail(p->client, -ENOTCONN,
+				     "stream '%s': the broker did not take the end", p->stream);
+}
+
+const char *zoe_producer_get_name(const struct zoe_producer *p) {
+	return p->name;
+}
+
+int zoe_producer_is_wanted(struct zoe_producer *p) {
+	uint64_t ticks;
+
+	if (zoe_client_is_forked(p->client)) {
+		return zoe_client_fail_forked(p->client);
+	}
+	if (p->timer >= 0) {
+		(void)!read(p->timer, &ticks, sizeof(ticks));
+		zoe_producer_service(p);
+	} else {
+		zoe_producer_service_sometimes(p);
+	}
+	if (p->state == ZOE_ATTACH_REFUSED) {
+		return p->refused;
+	}
+	/* [WANTED] relaxed: a hint; the broker counts seats here. */
+	return p->feed &&
+	       atomic_load_explicit(&p->feed->region.ring.control->live, memory_order_relaxed) != 0;
+}
+
+int zoe_producer_get_fd(struct zoe_producer *p) {
+	struct itimerspec every = {
+		.it_interval = {.tv_nsec = 500000000}, .it_value = {.tv_nsec = 1}};
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (zoe_client_is_forked(p->client)) {
+		return zoe_client_fail_forked(p->client);
+	}
+	if (p->epoll >= 0) {
+		return p->epoll;
+	}
+	p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	p->epoll = p->timer < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (p->epoll < 0) {
+		int error = -errno;
+
+		if (p->timer >= 0) {
+			close(steal_fd(&p->timer));
+		}
+		return zoe_client_fail(p->client, error,
+			"stream '%s': make a pollable descriptor: %s", p->stream, strerror(-error));
+	}
+	timerfd_settime(p->timer, 0, &every, NULL);
+	epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->timer, &event);
+	p->link.epoll = p->epoll;
+	if (p->link.fd >= 0) {
+		epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->link.fd, &event);
+	}
+	return p->epoll;
+}
