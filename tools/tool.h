@@ -5,7 +5,7 @@
  * What the commands of zoe share: common options, the client, the end by signal, and messages.
  * Owns:     the client and the signal pipe; both end in tool_finish().
  * Threads:  one.
- * Includes: zoe/*.h and sdk/core/attr.h only.
+ * Includes: the public headers and sdk/core/attr.h only.
  * Exit codes: 0 done (an end by Ctrl-C that left everything whole included), 1 failed with one
  * sentence, 2 usage.
  */
