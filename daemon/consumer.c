@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "consumer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client.h"
+#include "log.h"
+#include "memory.h"
+#include "registry.h"
+#include "roster.h"
+#include "server.h"
+#include "stream.h"
+
+/* zoe_consume_flags are in protocol.h, zoe_delivery in zoe/consumer.h: latest and every. */
+#define MAX_DELIVERY 1u
+
+static int consumer_create(
+	struct consumer **out, struct client *client, const struct zoe_msg_consume *msg) {
+	struct consumer *consumer = calloc(1, sizeof(*consumer));
+
+	if (!consumer) {
+		return -ENOMEM;
+	}
+	list_init(&consumer->link);
+	list_init(&consumer->seats);
+	consumer->client = client;
+	consumer->bell = -1;
+	consumer->hold = msg->hold ? msg->hold : 1;
+	consumer->delivery = msg->delivery;
+	consumer->id = ++client->server->last_consumer;
+	if (consumer->id == 0) {
+		consumer->id = ++client->server->last_consumer;
+	}
+	zoe_wire_set_text(consumer->name, sizeof(consumer->name), msg->name);
+	client->consumer = consumer;
+	*out = consumer;
+	return 0;
+}
+
+static void consumer_join(struct consumer *consumer, struct stream *stream) {
+	list_remove(&consumer->link);
+	list_append(&stream->consumers, &consumer->link);
+	consumer->stream = stream;
+	stream->n_consumers++;
+	stream_note_clients(stream);
+}
+
+void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg) {
+	struct generation *g = seat->generation;
+	int fds[] = {g->ring_fd.ro, g->frames_fd.ro, g->control_fd.ro, seat->memory.rw};
+
+	stream_describe_region(g->stream, g, msg);
+	msg->seat = seat->index;
+	msg->hold = seat->consumer->hold;
+	client_send(seat->consumer->client, &msg->header, fds, n_elements(fds));
+	memfd_close_rw(&seat->memory); /* its consumer's alone from now on */
+}
+
+/* A seat in the newest generation, and one that producers need not know of in the closed one that
+ * has the newest picture. */
+static int consumer_make_seats(
+	struct consumer *consumer, struct seat **newest, struct seat **tail) {
+	struct stream *stream = consumer->stream;
+	struct generation *old = stream_find_tail(stream);
+	uint64_t bytes = consumer->hold * stream->newest->ring.geo.slot_stride;
+	int r = memory_reserve(stream->server, stream, bytes + ZOE_SEAT_PAGE_BYTES);
+
+	if (r == 0) {
+		r = seat_create(newest, stream->newest, consumer, -1);
+	}
+	if (r == 0 && old) {
+		r = seat_create(tail, old, consumer, (int)(*newest)->index);
+		if (r < 0) {
+			seat_destroy(*newest);
+		}
+	}
+	return r;
+}
+
+/* Seats the consumer and tells it under the type and serial of msg. */
+static int consumer_sit(struct consumer *consumer, struct zoe_msg_region *msg) {
+	struct seat *newest = NULL, *tail = NULL;
+	int r = consumer_make_seats(consumer, &newest, &tail);
+
+	if (r < 0) {
+		return r;
+	}
+	roster_add(newest);
+	if (tail) {
+		struct zoe_msg_region moved = {0};
+
+		consumer_send_region(tail, msg);
+		zoe_msg_init(&moved, ZOE_MSG_MOVED, 0);
+		consumer_send_region(newest, &moved);
+	} else {
+		consumer_send_region(newest, msg);
+	}
+	log_debug("stream '%s': pid %d looks on, seat %u of %s", consumer->stream->name,
+		(int)consumer->client->who.pid, newest->index, newest->generation->region);
+	return 0;
+}
+
+void consumer_start(struct consumer *consumer) {
+	struct zoe_msg_region msg = {0};
+	int r;
+
+	zoe_msg_init(&msg, ZOE_MSG_START, 0);
+	r = consumer_sit(consumer, &msg);
+	if (r < 0) {
+		log_warn("stream '%s': cannot seat pid %d: %s", consumer->stream->name,
+			(int)consumer->client->who.pid, strerror(-r));
+		client_doom(consumer->client);
+	}
+}
+
+void consumer_adopt(struct consumer *consumer, struct stream *stream) {
+	if (stream->n_consumers >= stream->config->consumers) {
+		client_doom(consumer->client);
+		return;
+	}
+	if (consumer->hold > stream->config->hold) {
+		consumer->hold = stream->config->hold;
+	}
+	consumer_join(consumer, stream);
+}
+
+static void consumer_reply_parked(
+	const struct consumer *consumer, const struct zoe_msg_header *request) {
+	struct zoe_msg_region msg = {0};
+
+	zoe_msg_init(&msg, ZOE_MSG_CONSUME, request->serial);
+	msg.flags = ZOE_REGION_PARKED;
+	msg.hold = consumer->hold;
+	zoe_wire_set_text(msg.name, sizeof(msg.name), consumer->name);
+	client_send(consumer->client, &msg.header, NULL, 0);
+}
+
+/* A name that nobody has made, as far as the client may know. */
+static void consume_unknown(struct client *client, const struct zoe_msg_consume *msg) {
+	struct server *server = client->server;
+	const struct stream_config *config = config_match(server->config, msg->name);
+	struct consumer *consumer = NULL;
+	const char *near;
+
+	if ((msg->flags & ZOE_CONSUME_WAIT_UNKNOWN) && config && config->is_pattern) {
+		if (consumer_create(&consumer, client, msg) < 0) {
+			client_refuse(client, &msg->header, -ENOMEM, "no memory");
+			return;
+		}
+		list_append(&server->registry.parked, &consumer->link);
+		consumer_reply_parked(consumer, &msg->header);
+		return;
+	}
+	near = registry_suggest(server, msg->name, &client->who);
+	client_refuse(client, &msg->header, -ENOENT, "no stream '%s'%s%s%s", msg->name,
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+/* Returns: 0; -errno, and the client has its answer. */
+static int consume_check(
+	struct client *client, const struct zoe_msg_consume *msg, const struct stream *stream) {
+	const struct stream_config *config = stream->config;
+	char allowed[256];
+
+	if (!access_may(config, RIGHT_CONSUME, &client->who, stream->owner)) {
+		access_describe(config, RIGHT_CONSUME, allowed, sizeof(allowed));
+		client_refuse(client, &msg->header, -EACCES,
+			"stream '%s': uid %u may not consume, allowed: %s", stream->name,
+			client->who.uid, allowed);
+		return -EACCES;
+	}
+	if (msg->hold > config->hold) {
+		client_refuse(client, &msg->header, -EINVAL,
+			"stream '%s': %u frames wanted at once, hold: allows %u", stream->name,
+			msg->hold, config->hold);
+		return -EINVAL;
+	}
+	if (stream->n_consumers >= config->consumers) {
+		client_refuse(client, &msg->header, -EBUSY,
+			"stream '%s': all %u consumer seats taken (zoe status %s shows by whom); "
+			"raise consumers: in the config",
+			stream->name, config->consumers, stream->name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static void consume_attach(
+	struct client *client, const struct zoe_msg_consume *msg, struct stream *stream) {
+	struct consumer *consumer = NULL;
+	struct zoe_msg_region reply = {0};
+	int r = consumer_create(&consumer, client, msg);
+
+	if (r == 0) {
+		consumer_join(consumer, stream);
+		if (!stream->newest) {
+			consumer_reply_parked(consumer, &msg->header);
+			return;
+		}
+		zoe_msg_init(&reply, ZOE_MSG_CONSUME, msg->header.serial);
+		r = consumer_sit(consumer, &reply);
+	}
+	if (r < 0) {
+		client_refuse(client, &msg->header, r, "stream '%s': cannot make a seat: %s",
+			stream->name, r == -ENOMEM ? "memory_limit is reached" : strerror(-r));
+		consumer_destroy(consumer);
+	}
+}
+
+void consumer_consume(struct client *client, const struct zoe_packet *packet) {
+	const struct zoe_msg_consume *msg = (const void *)packet->bytes;
+	struct stream *stream;
+
+	if (!zoe_wire_text_is_ok(msg->name, sizeof(msg->name))) {
+		client_reject(client, &msg->header, "a text without end");
+		return;
+	}
+	if (client->producer || client->consumer) {
+		client_reject(client, &msg->header, "a second PRODUCE or CONSUME");
+		return;
+	}
+	if (!name_is_valid(msg->name) || msg->hold > ZOE_MAX_PINS || msg->delivery > MAX_DELIVERY) {
+		client_refuse(client, &msg->header, -EINVAL,
+			"'%.100s': no stream's name, or a delivery or hold that does not exist",
+			msg->name);
+		return;
+	}
+	stream = registry_find(client->server, msg->name);
+	if (!stream || !access_may_see(stream->config, &client->who, stream->owner)) {
+		consume_unknown(client, msg);
+	} else if (consume_check(client, msg, stream) == 0) {
+		consume_attach(client, msg, stream);
+	}
+}
+
+struct seat *consumer_find_seat(struct consumer *consumer) {
+	struct seat *seat;
+
+	list_for_each(seat, &consumer->seats, consumer_link) {
+		if (seat->is_listed && seat->generation == consumer->stream->newest) {
+			return seat;
+		}
+	}
+	return NULL;
+}
+
+void consumer_get_bell(struct client *client, const struct zoe_packet *packet) {
+	struct zoe_msg_header reply = {
+		.type = ZOE_MSG_BELL, .size = sizeof(reply), .serial = packet->header.serial};
+	struct consumer *consumer = client->consumer;
+	struct seat *seat;
+	int ends[2];
+
+	if (!consumer) {
+		client_reject(client, &packet->header, "BELL is for consumers");
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+		int r = -errno;
+
+		client_refuse(client, &packet->header, r, "stream '%s': cannot make a doorbell: %s",
+			consumer->name, strerror(-r));
+		return;
+	}
+	cleanup_fd_fn(&consumer->bell);
+	consumer->bell = ends[0];
+	consumer->bell_serial++;
+	seat = consumer_find_seat(consumer);
+	if (seat) {
+		roster_touch(seat->generation);
+	}
+	client_send(client, &reply, &ends[1], 1);
+	close(ends[1]);
+}
+
+static void consumer_leave_seat(struct seat *seat) {
+	if (seat->is_listed && seat->generation->ended == 0) {
+		roster_remove(seat);
+	}
+	seat_destroy(seat);
+}
+
+void consumer_leave_generation(struct consumer *consumer, uint32_t number) {
+	struct seat *seat, *after;
+
+	list_for_each_safe(seat, after, &consumer->seats, consumer_link) {
+		if (seat->generation->number == number && seat->generation->ended != 0) {
+			consumer_leave_seat(seat);
+		}
+	}
+	if (consumer->stream) {
+		stream_sweep(consumer->stream);
+	}
+}
+
+void consumer_destroy(struct consumer *consumer) {
+	struct seat *seat, *after;
+
+	if (!consumer) {
+		return;
+	}
+	list_for_each_safe(seat, after, &consumer->seats, consumer_link) {
+		consumer_leave_seat(seat);
+	}
+	list_remove(&consumer->link);
+	cleanup_fd_fn(&consumer->bell);
+	consumer->client->consumer = NULL;
+	if (consumer->stream) {
+		consumer->stream->n_consumers--;
+		stream_sweep(consumer->stream);
+		stream_note_clients(consumer->stream);
+	}
+	free(consumer);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CONSUMER_H
+#define CONSUMER_H
+/*
+ * A client that looks at a stream: CONSUME, BELL, and its seats.
+ * Owns:     its seats in all generations, the producers' end of its doorbell.
+ * Threads:  one.
+ * Includes: generation.h, wire.h.
+ */
+#include "generation.h"
+#include "wire.h"
+
+struct client;
+
+struct consumer {
+	struct list link;      // stream.consumers, or registry.parked
+	struct client *client; // borrowed
+	struct stream *stream; // borrowed; NULL while nobody has made it
+	uint32_t id, hold, delivery;
+	int bell;             // the producers' end; -1 = none
+	uint32_t bell_serial; // 0 = none; another number, another doorbell
+	struct list seats;    // seat.consumer_link
+	char name[ZOE_NAME_BYTES];
+};
+
+/* The request handlers. */
+void consumer_consume(struct client *client, const struct zoe_packet *packet);
+void consumer_get_bell(struct client *client, const struct zoe_packet *packet);
+
+/* A parked consumer's stream has been made: it belongs to it from now on. */
+void consumer_adopt(struct consumer *consumer, struct stream *stream);
+
+/* A region has come: seats the consumer and sends START. */
+void consumer_start(struct consumer *consumer);
+
+/* Tells a consumer of its seat, under a type (CONSUME, START, MOVED). */
+void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg);
+
+/* Its seat that producers honour. Returns: NULL if it has none. */
+struct seat *consumer_find_seat(struct consumer *consumer);
+
+/* Leaves one closed generation. */
+void consumer_leave_generation(struct consumer *consumer, uint32_t number);
+
+/* Ends its stay and frees it. NULL is a no-op. */
+void consumer_destroy(struct consumer *consumer);
+#endif

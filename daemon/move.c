@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "move.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "client.h"
+#include "consumer.h"
+#include "log.h"
+#include "memory.h"
+#include "producer.h"
+#include "roster.h"
+#include "server.h"
+#include "stream.h"
+
+#define MAX_UNDRAINED 2u /* old generations, where a client asks for one more */
+#define MAX_ABANDONED 4u /* the same, where there is no choice */
+#define MOVES_A_SECOND 2.0
+#define MOVES_AT_ONCE 4.0
+
+static bool generation_is_held(const struct generation *g) {
+	return g != g->stream->newest && (g->n_lanes > 0 || !list_is_empty(&g->seats));
+}
+
+static int32_t generation_find_holder(struct generation *g) {
+	struct seat *seat;
+
+	list_for_each(seat, &g->seats, link) {
+		return seat->consumer->client->who.pid;
+	}
+	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {
+		if (g->lanes[i].producer) {
+			return g->lanes[i].producer->client->who.pid;
+		}
+	}
+	return 0;
+}
+
+int move_check(struct stream *stream, int32_t *holder) {
+	ev_tstamp now = ev_now(stream->server->loop);
+	struct generation *g;
+	uint32_t n_held = 0;
+
+	list_for_each(g, &stream->generations, link) {
+		if (generation_is_held(g) && ++n_held == MAX_UNDRAINED) {
+			*holder = generation_find_holder(g);
+			return -EBUSY;
+		}
+	}
+	/* A new stream has move_time 0, and so a full bucket. */
+	stream->move_tokens += (now - stream->move_time) * MOVES_A_SECOND;
+	stream->move_time = now;
+	if (stream->move_tokens > MOVES_AT_ONCE) {
+		stream->move_tokens = MOVES_AT_ONCE;
+	}
+	if (stream->move_tokens < 1.0) {
+		return -EAGAIN;
+	}
+	stream->move_tokens -= 1.0;
+	return 0;
+}
+
+static int move_reserve(struct stream *stream, const struct zoe_geometry *geo) {
+	uint64_t n_slots = geo->depth + (uint64_t)stream->n_producers * stream->config->open;
+	const struct consumer *consumer;
+
+	list_for_each(consumer, &stream->consumers, link) {
+		n_slots += consumer->hold;
+	}
+	return memory_reserve(stream->server, stream, geo->ring_bytes + n_slots * geo->slot_stride);
+}
+
+/* Step 1: memory and seats, of which nobody knows yet. */
+static int move_prepare(struct generation **out, struct stream *stream, uint64_t frame_bytes) {
+	struct generation *next = NULL;
+	struct zoe_geometry geo;
+	int r = stream_cut(stream, frame_bytes, &geo);
+
+	if (r == 0) {
+		r = move_reserve(stream, &geo);
+	}
+	if (r == 0) {
+		r = generation_create(&next, stream, &geo);
+	}
+	for (int i = 0; r == 0 && i < (int)ZOE_MAX_SEATS; i++) {
+		struct seat *old = stream->newest->listed[i], *seat = NULL;
+
+		if (!old) {
+			continue;
+		}
+		r = seat_create(&seat, next, old->consumer, i);
+		if (r == 0) {
+			roster_add(seat);
+		}
+	}
+	if (r < 0) {
+		generation_destroy(next);
+		return r;
+	}
+	*out = next;
+	return 0;
+}
+
+/* Steps 2 to 4: from here on h is what the control page says. */
+static void move_close(struct generation *old, struct generation *next) {
+	uint64_t h = generation_close(old);
+
+	if (old->is_broken &&
+		getrandom(&old->stream->lineage, sizeof(old->stream->lineage), 0) > 0) {
+		next->lineage = old->stream->lineage;
+		next->control->lineage = next->lineage;
+	}
+	generation_start(next, h);
+	/* [END] relaxed: carried by the descriptors that are sent afterwards. */
+	atomic_store_explicit(&next->control->stream_ended,
+		atomic_load_explicit(&old->control->stream_ended, memory_order_relaxed),
+		memory_order_relaxed);
+}
+
+/* Step 5. */
+static void move_tell_consumers(struct generation *next) {
+	struct seat *seat;
+
+	list_for_each(seat, &next->seats, link) {
+		struct zoe_msg_region msg = {0};
+
+		zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
+		consumer_send_region(seat, &msg);
+	}
+}
+
+/* Step 7. A producer that is gone stays behind: what it may still write, it writes into the closed
+ * ring. */
+static void move_tell_producers(struct generation *next) {
+	struct producer *producer;
+
+	list_for_each(producer, &next->stream->producers, link) {
+		struct zoe_msg_region msg = {0};
+
+		if (!client_can_receive(producer->client) ||
+			generation_take_lane(next, producer, &msg.owner) < 0) {
+			continue;
+		}
+		zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
+		producer_send_region(producer, next, &msg);
+	}
+}
+
+int move_start(struct stream *stream, uint64_t frame_bytes) {
+	struct generation *old = stream->newest, *next = NULL;
+	int r = move_prepare(&next, stream, frame_bytes);
+
+	if (r < 0) {
+		return r;
+	}
+	move_close(old, next);
+	list_insert(&stream->generations, &next->link);
+	stream->newest = next;
+	move_tell_consumers(next);
+	/* [GIVEN] SC: before the first descriptor of the successor reaches a producer. */
+	atomic_store_explicit(&old->control->given, 1, memory_order_seq_cst);
+	move_tell_producers(next);
+	generation_wake(old);
+	log_info("stream '%s': moved to %s at frame %llu, %llu bytes a slot", stream->name,
+		next->region, (unsigned long long)next->start,
+		(unsigned long long)next->ring.geo.slot_bytes);
+	registry_mark(stream);
+	stream_sweep(stream);
+	return 0;
+}
+
+/* Lets go of those who still look at the oldest of too many generations. */
+static void move_drop_oldest(struct stream *stream) {
+	struct generation *g, *oldest = NULL;
+	struct seat *seat;
+	uint32_t n_held = 0;
+
+	list_for_each(g, &stream->generations, link) {
+		if (generation_is_held(g)) {
+			oldest = g;
+			n_held++;
+		}
+	}
+	if (n_held < MAX_ABANDONED) {
+		return;
+	}
+	list_for_each(seat, &oldest->seats, link) {
+		log_warn("stream '%s': dropped pid %d, which holds on to %s", stream->name,
+			(int)seat->consumer->client->who.pid, oldest->region);
+		client_doom(seat->consumer->client);
+	}
+	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {
+		if (oldest->lanes[i].producer) {
+			client_doom(oldest->lanes[i].producer->client);
+		}
+	}
+}
+
+void move_away(struct stream *stream) {
+	struct generation *old = stream->newest;
+	struct producer *producer;
+	struct consumer *consumer;
+	int r;
+
+	move_drop_oldest(stream);
+	r = move_start(stream, old->ring.geo.slot_bytes);
+	if (r == 0) {
+		return;
+	}
+	log_err("stream '%s': cannot move away from %s, dropped its clients: %s", stream->name,
+		old->region, strerror(-r));
+	(void)generation_close(old);
+	stream->newest = NULL;
+	list_for_each(consumer, &stream->consumers, link) {
+		client_doom(consumer->client);
+	}
+	list_for_each(producer, &stream->producers, link) {
+		client_doom(producer->client);
+	}
+	generation_wake(old);
+	stream_sweep(stream);
+}

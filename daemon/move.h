@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MOVE_H
+#define MOVE_H
+/*
+ * Moving a stream to its next generation: no frame lost, none twice.
+ * Owns:     nothing.
+ * Threads:  one; a move is done when its call returns.
+ * Includes: stream.h in its .c file.
+ * The order of its steps is that of zoetrope-ring(7), each a counter-example once.
+ */
+#include <stdint.h>
+
+struct stream;
+
+/* Whether a client may have the stream moved now.
+ * Returns: 0; -EBUSY old generations are not drained, *holder is the pid of one who holds them;
+ * -EAGAIN too many moves lately. */
+int move_check(struct stream *stream, int32_t *holder);
+
+/* Moves to slots of frame_bytes. Returns: 0; -EOVERFLOW, -ENOMEM, -EMFILE, -ENFILE: nothing
+ * has changed. */
+int move_start(struct stream *stream, uint64_t frame_bytes);
+
+/* Moves away from a producer whose stores cannot be stopped. Where that fails the region ends and
+ * its clients with it: they come back by themselves. */
+void move_away(struct stream *stream);
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+#include "producer.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "consumer.h"
+#include "log.h"
+#include "move.h"
+#include "registry.h"
+#include "ring_check.h"
+#include "roster.h"
+#include "server.h"
+#include "stream.h"
+
+#define MAX_SUFFIX 1000u /* of name-2, name-3 ... */
+
+/* zoe_producer_flags, which zoe/producer.h has for programs. */
+enum produce_flag { PRODUCE_UNIQUE_NAME = 1, PRODUCE_EXTERNAL_WRITER = 4 };
+
+/* A PRODUCE on its way. */
+struct produce {
+	struct client *client;
+	const struct zoe_msg_produce *msg;
+	const struct stream_config *config;
+	struct stream *stream; // NULL: to be made
+	char name[ZOE_NAME_BYTES];
+	uint32_t open;
+	uint64_t frame_bytes;
+};
+
+static bool produce_may(struct produce *p) {
+	struct server *server = p->client->server;
+
+	p->stream = registry_find(server, p->name);
+	p->config = config_match(server->config, p->name);
+	return p->config && access_may(p->config, RIGHT_PRODUCE, &p->client->who,
+				    p->stream ? p->stream->owner : server->uid);
+}
+
+/* Returns: 0; -errno, and the client has its answer. */
+static int produce_refuse_name(struct produce *p) {
+	struct server *server = p->client->server;
+	const char *near = NULL;
+	char allowed[256];
+
+	if (p->config && access_may_see(p->config, &p->client->who,
+				 p->stream ? p->stream->owner : server->uid)) {
+		access_describe(p->config, RIGHT_PRODUCE, allowed, sizeof(allowed));
+		client_refuse(p->client, &p->msg->header, -EACCES,
+			"stream '%s': uid %u may not produce, allowed: %s", p->name,
+			p->client->who.uid, allowed);
+		return -EACCES;
+	}
+	near = registry_suggest(server, p->name, &p->client->who);
+	client_refuse(p->client, &p->msg->header, -ENOENT, "no stream '%s'%s%s%s", p->name,
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return -ENOENT;
+}
+
+/* Looks for name, name-2, name-3 ... without a producer. */
+static bool produce_find_free(struct produce *p) {
+	for (uint32_t i = 1; i < MAX_SUFFIX; i++) {
+		char name[2 * ZOE_NAME_BYTES];
+
+		snprintf(name, sizeof(name), "%s-%u", p->msg->name, i);
+		if (i == 1) {
+			snprintf(name, sizeof(name), "%s", p->msg->name);
+		}
+		if (strlen(name) >= sizeof(p->name)) {
+			break;
+		}
+		zoe_wire_set_text(p->name, sizeof(p->name), name);
+		if (produce_may(p) && (!p->stream || p->stream->n_producers == 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int produce_choose_name(struct produce *p) {
+	zoe_wire_set_text(p->name, sizeof(p->name), p->msg->name);
+	if (!name_is_valid(p->msg->name)) {
+		client_refuse(p->client, &p->msg->header, -EINVAL,
+			"'%.100s' is no stream's name: parts of [A-Za-z0-9._:+@-] between '/', at "
+			"most %d bytes",
+			p->msg->name, CONFIG_MAX_NAME_BYTES);
+		return -EINVAL;
+	}
+	if (!produce_may(p)) {
+		return produce_refuse_name(p);
+	}
+	if ((p->msg->flags & PRODUCE_UNIQUE_NAME) && !produce_find_free(p)) {
+		client_refuse(p->client, &p->msg->header, -EBUSY,
+			"stream '%s': taken, and the config covers no free '%s-N'", p->msg->name,
+			p->msg->name);
+		return -EBUSY;
+	}
+	if (p->stream && p->stream->n_producers >= p->config->producers) {
+		client_refuse(p->client, &p->msg->header, -EBUSY,
+			"stream '%s': all %u producer seats taken (zoe status %s shows by whom); "
+			"raise producers: in the config",
+			p->name, p->config->producers, p->name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* Says that frames of `bytes` are beyond the stream's config. */
+static void producer_refuse_size(struct client *client, const struct zoe_msg_header *request,
+	const struct stream_config *config, const char *name, const char *format, uint64_t bytes) {
+	const struct zoe_format *max = &config->max_format;
+	const char *fourcc = max->fourcc ? zoe_format_get_name(max->fourcc) : NULL;
+	char allowed[64] = "";
+
+	if (fourcc) {
+		snprintf(allowed, sizeof(allowed), " (%ux%u %s)", max->width, max->height, fourcc);
+	}
+	client_refuse(client, request, -EMSGSIZE,
+		"stream '%s': %.47s needs %llu bytes a frame, %s allows %llu%s", name,
+		format[0] ? format : "the picture", (unsigned long long)bytes,
+		fourcc ? "max_frame" : "max_bytes", (unsigned long long)config->max_bytes, allowed);
+}
+
+static int produce_check_size(struct produce *p) {
+	p->open = p->msg->open ? p->msg->open : 1;
+	p->frame_bytes = p->msg->frame_bytes ? p->msg->frame_bytes : p->config->max_bytes;
+	if (p->open > p->config->open) {
+		client_refuse(p->client, &p->msg->header, -EINVAL,
+			"stream '%s': %u slots wanted at once, open: allows %u", p->name, p->open,
+			p->config->open);
+		return -EINVAL;
+	}
+	if (p->frame_bytes > p->config->max_bytes) {
+		producer_refuse_size(p->client, &p->msg->header, p->config, p->name, p->msg->format,
+			p->frame_bytes);
+		return -EMSGSIZE;
+	}
+	return 0;
+}
+
+static void producer_refuse_region(struct client *client, const struct zoe_msg_header *request,
+	const char *name, int error, int32_t holder) {
+	switch (error) {
+	case -EBUSY:
+		client_refuse(client, request, error,
+			"stream '%s': cannot grow while pid %d still holds old frames", name,
+			(int)holder);
+		break;
+	case -EAGAIN:
+		client_refuse(client, request, error, "stream '%s': grows too often", name);
+		break;
+	case -ENOMEM:
+		client_refuse(client, request, error,
+			"stream '%s': no memory for its frames, memory_limit is %llu bytes", name,
+			(unsigned long long)client->server->config->broker.memory_limit);
+		break;
+	default:
+		client_refuse(client, request, error, "stream '%s': cannot make its memory: %s",
+			name, strerror(-error));
+		break;
+	}
+}
+
+static int produce_make_stream(struct produce *p) {
+	struct server *server = p->client->server;
+	int r = 0;
+
+	if (!p->stream) {
+		r = registry_make(server, p->config, p->name, p->client->who.uid, &p->stream);
+	}
+	if (r == -EBUSY) {
+		client_refuse(p->client, &p->msg->header, r,
+			"stream '%s': '%s' has all its %u streams; raise max_streams: in the "
+			"config",
+			p->name, p->config->name, p->config->max_streams);
+	} else if (r < 0) {
+		client_refuse(
+			p->client, &p->msg->header, r, "stream '%s': %s", p->name, strerror(-r));
+	}
+	return r;
+}
+
+static int produce_make_region(struct produce *p) {
+	struct stream *stream = p->stream;
+	int32_t holder = 0;
+	int r = 0;
+
+	if (!stream->newest) {
+		r = stream_make_region(stream, p->frame_bytes);
+	} else if (stream->newest->ring.geo.slot_bytes < p->frame_bytes) {
+		r = move_check(stream, &holder);
+		if (r == 0) {
+			r = move_start(stream, p->frame_bytes);
+		}
+	}
+	if (r < 0) {
+		producer_refuse_region(p->client, &p->msg->header, stream->name, r, holder);
+		stream_note_clients(stream); /* one just made goes away again */
+	}
+	return r;
+}
+
+/* "APP (pid N, USER)". Asks /etc/passwd alone, which cannot keep the loop waiting. */
+static void producer_set_label(struct producer *producer) {
+	const struct client *client = producer->client;
+	struct passwd entry, *found = NULL;
+	char text[1024], uid[32];
+	FILE *file = fopen("/etc/passwd", "re");
+
+	while (file && fgetpwent_r(file, &entry, text, sizeof(text), &found) == 0) {
+		if (found->pw_uid == client->who.uid) {
+			break;
+		}
+		found = NULL;
+	}
+	snprintf(uid, sizeof(uid), "uid %u", client->who.uid);
+	snprintf(producer->label, sizeof(producer->label), "%s (pid %d, %.31s)", client->app,
+		(int)client->who.pid, found ? found->pw_name : uid);
+	if (file) {
+		fclose(file);
+	}
+}
+
+static int produce_attach(struct produce *p) {
+	struct producer *producer = calloc(1, sizeof(*producer));
+	struct zoe_msg_region msg = {0};
+	struct stream *stream = p->stream;
+
+	if (!producer || generation_take_lane(stream->newest, producer, &msg.owner) < 0) {
+		free(producer);
+		client_refuse(p->client, &p->msg->header, -EBUSY, "stream '%s': no lane is free",
+			stream->name);
+		stream_note_clients(stream);
+		return -EBUSY;
+	}
+	producer->client = p->client;
+	producer->stream = stream;
+	producer->open = p->open;
+	producer->is_external = (p->msg->flags & PRODUCE_EXTERNAL_WRITER) != 0;
+	producer_set_label(producer);
+	p->client->producer = producer;
+	list_append(&stream->producers, &producer->link);
+	stream->n_producers++;
+	/* [END] SC: before anybody can see a frame of it. */
+	atomic_store_explicit(&stream->newest->control->stream_ended, 0, memory_order_seq_cst);
+	zoe_msg_init(&msg, ZOE_MSG_PRODUCE, p->msg->header.serial);
+	producer_send_region(producer, stream->newest, &msg);
+	log_debug("stream '%s': %s produces", stream->name, producer->label);
+	return 0;
+}
+
+static void produce_start_parked(struct stream *stream) {
+	struct consumer *consumer;
+
+	list_for_each(consumer, &stream->consumers, link) {
+		if (list_is_empty(&consumer->seats)) {
+			consumer_start(consumer);
+		}
+	}
+}
+
+void producer_produce(struct client *client, const struct zoe_packet *packet) {
+	struct produce p = {.client = client, .msg = (const void *)packet->bytes};
+
+	if (!zoe_wire_text_is_ok(p.msg->name, sizeof(p.msg->name)) ||
+		!zoe_wire_text_is_ok(p.msg->format, sizeof(p.msg->format))) {
+		client_reject(client, &p.msg->header, "a text without end");
+		return;
+	}
+	if (client->producer || client->consumer) {
+		client_reject(client, &p.msg->header, "a second PRODUCE or CONSUME");
+		return;
+	}
+	if (produce_choose_name(&p) < 0 || produce_check_size(&p) < 0 ||
+		produce_make_stream(&p) < 0 || produce_make_region(&p) < 0 ||
+		produce_attach(&p) < 0) {
+		return;
+	}
+	stream_tell_live(p.stream);
+	produce_start_parked(p.stream);
+	stream_note_clients(p.stream);
+}
+
+void producer_send_region(
+	struct producer *producer, struct generation *g, struct zoe_msg_region *msg) {
+	int fds[] = {g->ring_fd.rw, g->frames_fd.rw, g->control_fd.ro};
+
+	stream_describe_region(producer->stream, g, msg);
+	msg->open = producer->open;
+	client_send(producer->client, &msg->header, fds, n_elements(fds));
+	roster_reset(producer, g);
+	roster_push(producer);
+}
+
+void producer_grow(struct client *client, const struct zoe_packet *packet) {
+	const struct zoe_msg_grow *msg = (const void *)packet->bytes;
+	struct zoe_msg_header reply = {
+		.type = ZOE_MSG_GROW, .size = sizeof(reply), .serial = msg->header.serial};
+	struct stream *stream = client->producer ? client->producer->stream : NULL;
+	int32_t holder = 0;
+	int r;
+
+	if (!stream || !zoe_wire_text_is_ok(msg->format, sizeof(msg->format))) {
+		client_reject(client, &msg->header, "GROW is for producers");
+		return;
+	}
+	if (msg->frame_bytes > stream->config->max_bytes) {
+		producer_refuse_size(client, &msg->header, stream->config, stream->name,
+			msg->format, msg->frame_bytes);
+		return;
+	}
+	if (stream->newest && client->producer->generation == stream->newest &&
+		msg->generation == stream->newest->number &&
+		msg->frame_bytes > stream->newest->ring.geo.slot_bytes) {
+		r = move_check(stream, &holder);
+		if (r == 0) {
+			r = move_start(stream, msg->frame_bytes);
+		}
+		if (r < 0) {
+			producer_refuse_region(client, &msg->header, stream->name, r, holder);
+			return;
+		}
+	}
+	client_send(client, &reply, NULL, 0);
+}
+
+void producer_ack(struct client *client, const struct zoe_packet *packet) {
+	const struct zoe_msg_ack *msg = (const void *)packet->bytes;
+	struct producer *producer = client->producer;
+
+	if (!producer || msg->n_seats - producer->n_seats_acked >
+				 producer->n_seats_sent - producer->n_seats_acked) {
+		client_reject(client, &msg->header, "an acknowledgement of what was never sent");
+		return;
+	}
+	producer->n_seats_acked = msg->n_seats;
+	roster_push(producer);
+}
+
+void producer_end_stream(struct client *client, const struct zoe_packet *packet) {
+	struct zoe_msg_header reply = {
+		.type = ZOE_MSG_END, .size = sizeof(reply), .serial = packet->header.serial};
+	struct producer *producer = client->producer;
+	struct stream *stream = producer ? producer->stream : NULL;
+
+	if (!stream) {
+		client_reject(client, &packet->header, "END is for producers");
+		return;
+	}
+	producer->has_ended = true;
+	stream_tell_live(stream);
+	if (!stream->is_live && stream->newest) {
+		/* [END] SC, then the wake: a sleeper looks at it before it sleeps again. */
+		atomic_store_explicit(
+			&stream->newest->control->stream_ended, 1, memory_order_seq_cst);
+		generation_wake(stream->newest);
+	}
+	client_send(client, &reply, NULL, 0);
+	registry_mark(stream);
+}
+
+void producer_continue(struct producer *producer) {
+	roster_push(producer);
+}
+
+void producer_leave_generation(struct producer *producer, uint32_t number) {
+	struct generation *g;
+
+	list_for_each(g, &producer->stream->generations, link) {
+		uint32_t owner = generation_find_owner(g, producer);
+
+		if (g->number == number && g->ended != 0 && owner != 0) {
+			generation_free_lane(g, zoe_owner_lane(owner));
+			break;
+		}
+	}
+	stream_sweep(producer->stream);
+}
+
+/* Returns: whether the generation can be used no more. */
+static bool producer_clear_lane(
+	struct producer *producer, struct generation *g, enum producer_end end) {
+	uint32_t owner = generation_find_owner(g, producer);
+	bool is_safe = end == PRODUCER_LEFT || (end == PRODUCER_DIED && !producer->is_external);
+
+	if (owner == 0) {
+		return false;
+	}
+	if (g->ended == 0 && is_safe) {
+		uint32_t n = zoe_ring_repair(&g->ring, owner);
+
+		log_debug("%s: gave back %u slots of %s", g->region, n, producer->label);
+		generation_wake(g);
+	}
+	generation_free_lane(g, zoe_owner_lane(owner));
+	return g->ended == 0 && !is_safe;
+}
+
+void producer_destroy(struct producer *producer, enum producer_end end) {
+	struct stream *stream;
+	struct generation *g;
+	bool must_move = false;
+
+	if (!producer) {
+		return;
+	}
+	stream = producer->stream;
+	list_remove(&producer->link);
+	stream->n_producers--;
+	list_for_each(g, &stream->generations, link) {
+		must_move |= producer_clear_lane(producer, g, end);
+	}
+	if (must_move) {
+		move_away(stream);
+	}
+	log_debug("stream '%s': %s %s", stream->name, producer->label,
+		end == PRODUCER_LEFT   ? "left"
+		: end == PRODUCER_DIED ? "died"
+				       : "vanished");
+	producer->client->producer = NULL;
+	free(producer);
+	stream_tell_live(stream);
+	stream_sweep(stream);
+	stream_note_clients(stream);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "consumer.h"
+#include "memory.h"
+#include "producer.h"
+#include "ring_check.h"
+#include "server.h"
+#include "stream.h"
+
+/* Values of zoe_msg_stream.may and zoe_msg_peer's role and state: zoe/zoe.h has them for
+ * programs. */
+enum status_may { MAY_PRODUCE = 1, MAY_CONSUME = 2 };
+enum status_role { ROLE_PRODUCER = 1, ROLE_CONSUMER = 2 };
+enum status_peer { PEER_RUNNING = 0, PEER_PARKED = 1 };
+
+bool status_may_see(const struct client *client, const struct stream *stream) {
+	return access_may_see(stream->config, &client->who, stream->owner);
+}
+
+static void status_fill_picture(struct zoe_msg_stream *msg, struct generation *g) {
+	struct zoe_ring_view view;
+
+	zoe_ring_inspect(&g->ring, &view);
+	msg->rate_mhz = view.rate_mhz;
+	msg->last_publish_ns = view.last_publish_ns;
+	msg->size_bytes = view.size_bytes;
+	msg->fourcc = view.fourcc;
+	msg->width = view.width;
+	msg->height = view.height;
+	msg->n_planes = view.n_planes;
+	memcpy(msg->stride, view.stride, sizeof(msg->stride));
+	memcpy(msg->offset, view.offset, sizeof(msg->offset));
+}
+
+static uint64_t status_get_head(const struct stream *stream) {
+	struct zoe_ring_page *page;
+
+	if (!stream->newest) {
+		return 0;
+	}
+	page = zoe_ring_get_page(&stream->newest->ring);
+	/* [PUB] relaxed: a number for people. */
+	return zoe_head_seq(atomic_load_explicit(&page->head, memory_order_relaxed));
+}
+
+static void status_fill_stream(
+	struct zoe_msg_stream *msg, const struct client *client, struct stream *stream) {
+	const struct stream_config *config = stream->config;
+	struct generation *tail = stream_find_tail(stream);
+	struct producer *producer;
+
+	msg->kind = ZOE_STATUS_STREAM;
+	msg->n_producers = stream->n_producers;
+	msg->n_consumers = stream->n_consumers;
+	msg->max_producers = config->producers;
+	msg->max_consumers = config->consumers;
+	msg->depth = config->slots;
+	msg->max_frame_bytes = config->max_bytes;
+	msg->memory_bytes = stream_get_bytes(stream);
+	if (access_may(config, RIGHT_PRODUCE, &client->who, stream->owner)) {
+		msg->may |= MAY_PRODUCE;
+	}
+	if (access_may(config, RIGHT_CONSUME, &client->who, stream->owner)) {
+		msg->may |= MAY_CONSUME;
+	}
+	zoe_wire_set_text(msg->name, sizeof(msg->name), stream->name);
+	zoe_wire_set_text(msg->description, sizeof(msg->description), config->description);
+	list_for_each(producer, &stream->producers, link) {
+		zoe_wire_set_text(msg->producer, sizeof(msg->producer), producer->label);
+		break;
+	}
+	if (stream->newest) {
+		msg->generation = stream->newest->number;
+		msg->n_slots = stream->newest->ring.geo.n_slots;
+		msg->head_seq = status_get_head(stream);
+		zoe_wire_set_text(msg->region, sizeof(msg->region), stream->newest->region);
+		status_fill_picture(msg, tail ? tail : stream->newest);
+	}
+}
+
+static void status_send(
+	struct client *client, struct stream *stream, const struct zoe_msg_header *header) {
+	struct zoe_msg_stream msg;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.header = *header;
+	msg.header.size = sizeof(msg);
+	status_fill_stream(&msg, client, stream);
+	client_send(client, &msg.header, NULL, 0);
+}
+
+void status_send_stream(struct client *client, struct stream *stream, uint32_t type) {
+	struct zoe_msg_header header = {.type = type};
+
+	if (!status_may_see(client, stream)) {
+		return;
+	}
+	/* One that does not read is spared the changes, and told all at once when it does. */
+	if (type == ZOE_MSG_CHANGED && !client_is_drained(client)) {
+		client->has_missed_changes = true;
+		return;
+	}
+	status_send(client, stream, &header);
+}
+
+void status_list(struct client *client, const struct zoe_packet *packet) {
+	struct zoe_msg_header header = {.type = packet->header.type,
+		.serial = packet->header.serial,
+		.flags = ZOE_MSG_MORE};
+	struct stream *stream;
+
+	list_for_each(stream, &client->server->registry.streams, link) {
+		if (status_may_see(client, stream)) {
+			status_send(client, stream, &header);
+		}
+	}
+	header.flags = 0;
+	header.size = sizeof(header);
+	client_send(client, &header, NULL, 0);
+}
+
+void status_watch(struct client *client, const struct zoe_packet *packet) {
+	status_list(client, packet);
+	client->is_watching = true;
+}
+
+static void status_send_broker(struct client *client, const struct zoe_msg_header *header) {
+	struct server *server = client->server;
+	struct zoe_msg_broker msg;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.header = *header;
+	msg.header.size = sizeof(msg);
+	msg.kind = ZOE_STATUS_BROKER;
+	msg.pid = getpid();
+	msg.n_streams = server->registry.n_streams;
+	msg.n_clients = server->n_clients;
+	msg.start_ns = server->start_ns;
+	msg.memory_bytes = memory_get_used(server);
+	msg.memory_limit_bytes = server->config->broker.memory_limit;
+	zoe_wire_set_text(msg.version, sizeof(msg.version), ZOETROPE_VERSION);
+	zoe_wire_set_text(msg.protection, sizeof(msg.protection), server->protection);
+	zoe_wire_set_text(msg.socket, sizeof(msg.socket), server->socket_path);
+	zoe_wire_set_text(msg.config, sizeof(msg.config), server->config_path);
+	client_send(client, &msg.header, NULL, 0);
+}
+
+static void peer_fill(struct zoe_msg_peer *msg, const struct client *peer,
+	const struct stream *stream, const struct zoe_msg_header *header) {
+	memset(msg, 0, sizeof(*msg));
+	msg->header = *header;
+	msg->header.size = sizeof(*msg);
+	msg->kind = ZOE_STATUS_PEER;
+	msg->state = stream->is_live ? PEER_RUNNING : PEER_PARKED;
+	msg->uid = peer->who.uid;
+	msg->pid = peer->who.pid;
+	zoe_wire_set_text(msg->stream, sizeof(msg->stream), stream->name);
+	zoe_wire_set_text(msg->app, sizeof(msg->app), peer->app);
+}
+
+static void status_send_producers(
+	struct client *client, struct stream *stream, const struct zoe_msg_header *header) {
+	struct producer *producer;
+	struct zoe_msg_peer msg;
+
+	list_for_each(producer, &stream->producers, link) {
+		const struct generation *g = producer->generation;
+		uint32_t owner = generation_find_owner(g, producer);
+
+		peer_fill(&msg, producer->client, stream, header);
+		msg.role = ROLE_PRODUCER;
+		msg.state = PEER_RUNNING;
+		msg.generation = g->number;
+		msg.held = owner ? zoe_ring_count_owned(&g->ring, owner) : 0;
+		client_send(client, &msg.header, NULL, 0);
+	}
+}
+
+/* [SEAT] relaxed throughout: numbers for people, each read once. */
+static void peer_fill_seat(struct zoe_msg_peer *msg, const struct seat *seat, uint64_t head) {
+	struct zoe_seat *words = seat->words;
+	uint64_t cursor = atomic_load_explicit(&words->cursor, memory_order_relaxed);
+
+	msg->generation = seat->generation->number;
+	for (uint32_t i = 0; i < seat->consumer->hold && i < ZOE_MAX_PINS; i++) {
+		msg->held += atomic_load_explicit(&words->pin[i], memory_order_relaxed) != 0;
+	}
+	if (cursor < seat->generation->start) {
+		cursor = seat->generation->start;
+	}
+	msg->lag = cursor < head && head <= ZOE_MAX_SEQ ? head - cursor : 0;
+	msg->taken = atomic_load_explicit(&words->taken, memory_order_relaxed);
+	msg->lost = atomic_load_explicit(&words->lost, memory_order_relaxed);
+	msg->last_ns = atomic_load_explicit(&words->last_take_ns, memory_order_relaxed);
+}
+
+static void status_send_consumers(
+	struct client *client, struct stream *stream, const struct zoe_msg_header *header) {
+	struct consumer *consumer;
+	struct zoe_msg_peer msg;
+
+	list_for_each(consumer, &stream->consumers, link) {
+		const struct seat *seat = consumer_find_seat(consumer);
+
+		peer_fill(&msg, consumer->client, stream, header);
+		msg.role = ROLE_CONSUMER;
+		if (seat) {
+			peer_fill_seat(&msg, seat, status_get_head(stream));
+		} else {
+			msg.state = PEER_PARKED;
+		}
+		client_send(client, &msg.header, NULL, 0);
+	}
+}
+
+void status_report(struct client *client, const struct zoe_packet *packet) {
+	const struct zoe_msg_name *msg = (const void *)packet->bytes;
+	struct zoe_msg_header header = {
+		.type = ZOE_MSG_STATUS, .serial = msg->header.serial, .flags = ZOE_MSG_MORE};
+	struct server *server = client->server;
+	struct stream *stream, *only = NULL;
+
+	if (!zoe_wire_text_is_ok(msg->name, sizeof(msg->name))) {
+		client_reject(client, &msg->header, "a text without end");
+		return;
+	}
+	if (msg->name[0]) {
+		only = registry_find(server, msg->name);
+		if (!only || !status_may_see(client, only)) {
+			const char *near = registry_suggest(server, msg->name, &client->who);
+
+			client_refuse(client, &msg->header, -ENOENT, "no stream '%s'%s%s%s",
+				msg->name, near ? "; did you mean '" : "", near ? near : "",
+				near ? "'?" : "");
+			return;
+		}
+	}
+	status_send_broker(client, &header);
+	list_for_each(stream, &server->registry.streams, link) {
+		if ((only && stream != only) || !status_may_see(client, stream)) {
+			continue;
+		}
+		status_send(client, stream, &header);
+		status_send_producers(client, stream, &header);
+		status_send_consumers(client, stream, &header);
+	}
+	header.flags = 0;
+	header.size = sizeof(header);
+	client_send(client, &header, NULL, 0);
+}
