@@ -1,53 +1,57 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The one table of pixel formats, and the plane maths that follows from it.
+ * A plane is a grid of blocks: `block_bytes` bytes hold `h_sub` by `v_sub` pixels. That covers
+ * packed 4:2:2 (4 bytes for 2 by 1) as well as the CbCr plane of NV12 (2 bytes for 2 by 2); a grid
+ * that does not divide evenly is rounded up.
+ * Includes: libc only, no I/O, nothing that depends on the locale: this runs in strangers'
+ * programs.
+ */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <zoe/frame.h>
 
 #include "attr.h"
 
-enum { MAX_DIMENSION = 65535 };
+#define MAX_SIDE 65535u
+#define MAX_PLANES 3u
 
-/* One plane: bytes of a group of `group` pixels; subsampling as powers of two. */
-struct plane_layout {
-	uint8_t group, group_bytes;
-	uint8_t shift_x, shift_y;
+struct plane_info {
+	uint8_t block_bytes, h_sub, v_sub;
 };
 
-struct format_layout {
+struct format_info {
 	uint32_t fourcc;
-	char name[5];
-	uint8_t n_planes;
-	struct plane_layout planes[3];
-	/* Other spellings: drm_fourcc.h's long name, FFmpeg's, GStreamer's, V4L2's. */
-	const char *spellings;
+	uint32_t n_planes;
+	struct plane_info planes[MAX_PLANES];
+	const char *name;      // DRM's fourcc without the trailing spaces
+	const char *spellings; // comma-separated, compared without regard to case
 };
 
-/* Plane layouts as drm_fourcc.h (Linux) describes them. Where two worlds use one word for two
- * formats the row that has the word decides: BGR is GStreamer's and FFmpeg's bytes B, G, R. */
-static const struct format_layout formats[] = {
-	{ZOE_FORMAT_XR24, "XR24", 1, {{1, 4, 0, 0}}, "XRGB8888,bgr0,BGRx"},
-	{ZOE_FORMAT_AR24, "AR24", 1, {{1, 4, 0, 0}}, "ARGB8888,bgra"},
-	{ZOE_FORMAT_XB24, "XB24", 1, {{1, 4, 0, 0}}, "XBGR8888,rgb0,RGBx"},
-	{ZOE_FORMAT_AB24, "AB24", 1, {{1, 4, 0, 0}}, "ABGR8888,rgba"},
-	{ZOE_FORMAT_RG24, "RG24", 1, {{1, 3, 0, 0}}, "RGB888,bgr24,BGR,BGR3"},
-	{ZOE_FORMAT_BG24, "BG24", 1, {{1, 3, 0, 0}}, "BGR888,rgb24,RGB,RGB3"},
-	{ZOE_FORMAT_XR30, "XR30", 1, {{1, 4, 0, 0}}, "XRGB2101010,x2rgb10le,x2rgb10,BGR10x2_LE"},
-	{ZOE_FORMAT_RG16, "RG16", 1, {{1, 2, 0, 0}}, "RGB565,rgb565le,RGB16,RGBP"},
-	{ZOE_FORMAT_R8, "R8", 1, {{1, 1, 0, 0}}, "gray,gray8,GREY,Y800"},
-	{ZOE_FORMAT_YUYV, "YUYV", 1, {{2, 4, 0, 0}}, "yuyv422,YUY2"},
-	{ZOE_FORMAT_UYVY, "UYVY", 1, {{2, 4, 0, 0}}, "uyvy422"},
-	{ZOE_FORMAT_NV12, "NV12", 2, {{1, 1, 0, 0}, {1, 2, 1, 1}}, "NM12"},
-	{ZOE_FORMAT_P010, "P010", 2, {{1, 2, 0, 0}, {1, 4, 1, 1}}, "p010le,P010_10LE"},
-	{ZOE_FORMAT_YU12, "YU12", 3, {{1, 1, 0, 0}, {1, 1, 1, 1}, {1, 1, 1, 1}},
-		"YUV420,I420,yuv420p"},
-	{ZOE_FORMAT_AB4H, "AB4H", 1, {{1, 8, 0, 0}}, "ABGR16161616F,rgbaf16le,rgbaf16"},
-	{ZOE_FORMAT_BLOB, "BLOB", 1, {{1, 1, 0, 0}}, "bytes"},
+/* GStreamer and FFmpeg name bytes in the order of memory, DRM names bits from the highest of a
+ * little-endian word: GStreamer's BGRA and DRM's ARGB8888 are one format, and DRM's RGB888 is
+ * FFmpeg's bgr24. V4L2's own codes are those of DRM but for RGB3, BGR3, RGBP, GREY and NM12. */
+static const struct format_info formats[] = {
+	{ZOE_FORMAT_XR24, 1, {{4, 1, 1}}, "XR24", "XRGB8888,BGRx,bgr0"},
+	{ZOE_FORMAT_AR24, 1, {{4, 1, 1}}, "AR24", "ARGB8888,BGRA"},
+	{ZOE_FORMAT_XB24, 1, {{4, 1, 1}}, "XB24", "XBGR8888,RGBx,rgb0"},
+	{ZOE_FORMAT_AB24, 1, {{4, 1, 1}}, "AB24", "ABGR8888,RGBA"},
+	{ZOE_FORMAT_RG24, 1, {{3, 1, 1}}, "RG24", "RGB888,BGR,bgr24,BGR3"},
+	{ZOE_FORMAT_BG24, 1, {{3, 1, 1}}, "BG24", "BGR888,RGB,rgb24,RGB3"},
+	{ZOE_FORMAT_XR30, 1, {{4, 1, 1}}, "XR30", "XRGB2101010,x2rgb10le,x2rgb10,BGR10x2_LE"},
+	{ZOE_FORMAT_RG16, 1, {{2, 1, 1}}, "RG16", "RGB565,RGB16,rgb565le,RGBP"},
+	{ZOE_FORMAT_R8, 1, {{1, 1, 1}}, "R8", "GRAY8,gray,GREY,Y800"},
+	{ZOE_FORMAT_YUYV, 1, {{4, 2, 1}}, "YUYV", "YUY2,yuyv422"},
+	{ZOE_FORMAT_UYVY, 1, {{4, 2, 1}}, "UYVY", "uyvy422"},
+	{ZOE_FORMAT_NV12, 2, {{1, 1, 1}, {2, 2, 2}}, "NV12", "NM12"},
+	{ZOE_FORMAT_P010, 2, {{2, 1, 1}, {4, 2, 2}}, "P010", "P010_10LE,p010le"},
+	{ZOE_FORMAT_YU12, 3, {{1, 1, 1}, {1, 2, 2}, {1, 2, 2}}, "YU12", "YUV420,I420,IYUV,yuv420p"},
+	{ZOE_FORMAT_AB4H, 1, {{8, 1, 1}}, "AB4H", "ABGR16161616F,rgbaf16le,rgbaf16"},
+	{ZOE_FORMAT_BLOB, 1, {{1, 1, 1}}, "BLOB", "bytes"},
 };
 
-static const struct format_layout *layout_find(uint32_t fourcc) {
+static const struct format_info *info_find(uint32_t fourcc) {
 	for (size_t i = 0; i < n_elements(formats); i++) {
 		if (formats[i].fourcc == fourcc) {
 			return &formats[i];
@@ -56,10 +60,186 @@ static const struct format_layout *layout_find(uint32_t fourcc) {
 	return NULL;
 }
 
-const char *zoe_format_get_name(uint32_t fourcc) {
-	const struct format_layout *layout = layout_find(fourcc);
+/* ASCII's, not the locale's: the Turkish one would not find "i420". */
+static char to_lower(char c) {
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
-	return layout ? layout->name : NULL;
+static bool word_is(const char *a, size_t a_len, const char *b, size_t b_len) {
+	if (a_len != b_len) {
+		return false;
+	}
+	for (size_t i = 0; i < a_len; i++) {
+		if (to_lower(a[i]) != to_lower(b[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool list_has(const char *list, const char *word, size_t len) {
+	for (;;) {
+		size_t n = strcspn(list, ",");
+
+		if (n != 0 && word_is(list, n, word, len)) {
+			return true;
+		}
+		if (list[n] == '\0') {
+			return false;
+		}
+		list += n + 1;
+	}
+}
+
+static const struct format_info *info_find_named(const char *word, size_t len) {
+	for (size_t i = 0; i < n_elements(formats); i++) {
+		const struct format_info *info = &formats[i];
+
+		if (word_is(info->name, strlen(info->name), word, len) ||
+			list_has(info->spellings, word, len)) {
+			return info;
+		}
+	}
+	return NULL;
+}
+
+/* Returns: 0; -EINVAL; -EOVERFLOW a side is too long. */
+static int sides_check(uint32_t fourcc, uint32_t width, uint32_t height) {
+	if (width == 0 || height == 0) {
+		return -EINVAL;
+	}
+	if (fourcc == ZOE_FORMAT_BLOB) {
+		return height == 1 ? 0 : -EINVAL;
+	}
+	return width <= MAX_SIDE && height <= MAX_SIDE ? 0 : -EOVERFLOW;
+}
+
+/* With sides that passed sides_check nothing overflows: 65535 pixels of 8 bytes, or a BLOB. */
+static uint32_t plane_row_bytes(const struct plane_info *plane, uint32_t width) {
+	return (width / plane->h_sub + (width % plane->h_sub != 0)) * plane->block_bytes;
+}
+
+static uint32_t plane_rows(const struct plane_info *plane, uint32_t height) {
+	return height / plane->v_sub + (height % plane->v_sub != 0);
+}
+
+int zoe_format_init(struct zoe_format *f, uint32_t fourcc, uint32_t width, uint32_t height) {
+	const struct format_info *info = info_find(fourcc);
+	struct zoe_format tight = {.fourcc = fourcc, .width = width, .height = height};
+	uint64_t end = 0;
+	int error;
+
+	if (!info) {
+		return -EINVAL;
+	}
+	error = sides_check(fourcc, width, height);
+	if (error) {
+		return error;
+	}
+	tight.n_planes = info->n_planes;
+	for (uint32_t i = 0; i < info->n_planes; i++) {
+		tight.offset[i] = (uint32_t)end;
+		tight.stride[i] = plane_row_bytes(&info->planes[i], width);
+		end += (uint64_t)tight.stride[i] * plane_rows(&info->planes[i], height);
+		if (end > UINT32_MAX) {
+			return -EOVERFLOW;
+		}
+	}
+	tight.size_bytes = end;
+	*f = tight;
+	return 0;
+}
+
+static const char *skip_blanks(const char *text) {
+	return text + strspn(text, " \t");
+}
+
+/* Returns: 0, and *text past the digits; -EINVAL no digit; -EOVERFLOW beyond 32 bits. */
+static int consume_number(const char **text, uint32_t *value) {
+	const char *at = *text;
+	uint64_t sum = 0;
+
+	if (*at < '0' || *at > '9') {
+		return -EINVAL;
+	}
+	for (; *at >= '0' && *at <= '9'; at++) {
+		sum = sum * 10 + (uint64_t)(*at - '0');
+		if (sum > UINT32_MAX) {
+			return -EOVERFLOW;
+		}
+	}
+	*text = at;
+	*value = (uint32_t)sum;
+	return 0;
+}
+
+/* "BLOB 4096": text stands behind the word. */
+static int parse_blob(struct zoe_format *f, const char *text) {
+	const char *at = skip_blanks(text);
+	uint32_t bytes;
+	int error;
+
+	if (at == text) {
+		return -EINVAL;
+	}
+	error = consume_number(&at, &bytes);
+	if (error) {
+		return error;
+	}
+	return *skip_blanks(at) == '\0' ? zoe_format_init(f, ZOE_FORMAT_BLOB, bytes, 1) : -EINVAL;
+}
+
+/* "1920x1080" or "1920x1080 XR24". */
+static int parse_picture(struct zoe_format *f, const char *at) {
+	const struct format_info *info = info_find(ZOE_FORMAT_XR24);
+	uint32_t width, height;
+	const char *word;
+	size_t len;
+	int error;
+
+	error = consume_number(&at, &width);
+	if (error) {
+		return error;
+	}
+	if (to_lower(*at++) != 'x') {
+		return -EINVAL;
+	}
+	error = consume_number(&at, &height);
+	if (error) {
+		return error;
+	}
+	word = skip_blanks(at);
+	len = strcspn(word, " \t");
+	if (len != 0) {
+		info = word == at ? NULL : info_find_named(word, len);
+	}
+	if (!info || *skip_blanks(word + len) != '\0') {
+		return -EINVAL;
+	}
+	return zoe_format_init(f, info->fourcc, width, height);
+}
+
+int zoe_format_parse(struct zoe_format *f, const char *text) {
+	const char *at = skip_blanks(text);
+	size_t len = strcspn(at, " \t");
+	const struct format_info *info = info_find_named(at, len);
+
+	if (info && info->fourcc == ZOE_FORMAT_BLOB) {
+		return parse_blob(f, at + len);
+	}
+	return parse_picture(f, at);
+}
+
+uint32_t zoe_format_find_fourcc(const char *name) {
+	const struct format_info *info = name ? info_find_named(name, strlen(name)) : NULL;
+
+	return info ? info->fourcc : 0;
+}
+
+const char *zoe_format_get_name(uint32_t fourcc) {
+	const struct format_info *info = info_find(fourcc);
+
+	return info ? info->name : NULL;
 }
 
 uint32_t zoe_format_get_known(unsigned i, const char **spellings) {
@@ -72,140 +252,50 @@ uint32_t zoe_format_get_known(unsigned i, const char **spellings) {
 	return formats[i].fourcc;
 }
 
-/* Is word one of the comma-separated words of list, whatever the case? */
-static bool list_has(const char *list, const char *word) {
-	size_t len = strlen(word);
-
-	while (*list) {
-		size_t one = strcspn(list, ",");
-
-		if (one == len && strncasecmp(list, word, len) == 0) {
-			return true;
-		}
-		list += one + (list[one] == ',');
-	}
-	return false;
-}
-
-uint32_t zoe_format_find_fourcc(const char *name) {
-	if (!name || !name[0]) {
-		return 0;
-	}
-	for (size_t i = 0; i < n_elements(formats); i++) {
-		if (strcasecmp(formats[i].name, name) == 0) {
-			return formats[i].fourcc;
-		}
-	}
-	for (size_t i = 0; i < n_elements(formats); i++) {
-		if (list_has(formats[i].spellings, name)) {
-			return formats[i].fourcc;
-		}
-	}
-	return 0;
-}
-
-/* Bytes a row and rows of a plane, before they are known to fit 32 bits. */
-static void plane_get_size(const struct plane_layout *plane, uint32_t width, uint32_t height,
-	uint64_t *row_bytes, uint64_t *rows) {
-	uint64_t across = ((uint64_t)width + (1u << plane->shift_x) - 1) >> plane->shift_x;
-
-	*row_bytes = (across + plane->group - 1) / plane->group * plane->group_bytes;
-	*rows = ((uint64_t)height + (1u << plane->shift_y) - 1) >> plane->shift_y;
-}
-
-static bool size_is_possible(const struct format_layout *layout, uint32_t width, uint32_t height) {
-	if (layout->fourcc == ZOE_FORMAT_BLOB) {
-		return width > 0 && height == 1;
-	}
-	return width > 0 && height > 0 && width <= MAX_DIMENSION && height <= MAX_DIMENSION;
-}
-
-int zoe_format_init(struct zoe_format *f, uint32_t fourcc, uint32_t width, uint32_t height) {
-	const struct format_layout *layout = layout_find(fourcc);
-	struct zoe_format made = {.fourcc = fourcc, .width = width, .height = height};
-
-	if (!layout || !size_is_possible(layout, width, height)) {
-		return -EINVAL;
-	}
-	made.n_planes = layout->n_planes;
-	for (uint32_t i = 0; i < layout->n_planes; i++) {
-		uint64_t row_bytes, rows;
-
-		plane_get_size(&layout->planes[i], width, height, &row_bytes, &rows);
-		if (made.size_bytes + row_bytes * rows > UINT32_MAX) {
-			return -EOVERFLOW;
-		}
-		made.stride[i] = (uint32_t)row_bytes;
-		made.offset[i] = (uint32_t)made.size_bytes;
-		made.size_bytes += row_bytes * rows;
-	}
-	*f = made;
-	return 0;
-}
-
-int zoe_format_parse(struct zoe_format *f, const char *text) {
-	unsigned long long width, height = 1;
-	char name[32] = "XR24", rest;
-	uint32_t fourcc;
-
-	if (sscanf(text, " BLOB %llu %c", &width, &rest) == 1 ||
-		sscanf(text, " blob %llu %c", &width, &rest) == 1) {
-		fourcc = ZOE_FORMAT_BLOB;
-	} else {
-		int n = sscanf(text, " %llux%llu %31s %c", &width, &height, name, &rest);
-
-		if (n != 2 && n != 3) {
-			return -EINVAL;
-		}
-		fourcc = zoe_format_find_fourcc(name);
-	}
-	if (strchr(text, '-') || strchr(text, '+')) {
-		return -EINVAL; /* sscanf's idea of unsigned */
-	}
-	if (width > UINT32_MAX || height > UINT32_MAX) {
-		return -EOVERFLOW;
-	}
-	return zoe_format_init(f, fourcc, (uint32_t)width, (uint32_t)height);
-}
-
 int zoe_format_get_plane(
 	const struct zoe_format *f, unsigned plane, uint32_t *row_bytes, uint32_t *rows) {
-	const struct format_layout *layout = layout_find(f->fourcc);
-	uint64_t bytes, n;
+	const struct format_info *info = info_find(f->fourcc);
 
-	if (!layout || plane >= layout->n_planes ||
-		!size_is_possible(layout, f->width, f->height)) {
+	if (!info || plane >= info->n_planes || sides_check(f->fourcc, f->width, f->height) != 0) {
 		return -EINVAL;
 	}
-	plane_get_size(&layout->planes[plane], f->width, f->height, &bytes, &n);
-	if (bytes > UINT32_MAX) {
-		return -EINVAL;
-	}
-	*row_bytes = (uint32_t)bytes;
-	*rows = (uint32_t)n;
+	*row_bytes = plane_row_bytes(&info->planes[plane], f->width);
+	*rows = plane_rows(&info->planes[plane], f->height);
 	return 0;
+}
+
+/* Where a plane's last pixel ends. Returns: 0; -EINVAL. */
+static int plane_check(const struct zoe_format *f, unsigned plane) {
+	uint32_t row_bytes, rows;
+	uint64_t end;
+
+	if (zoe_format_get_plane(f, plane, &row_bytes, &rows) != 0 ||
+		f->stride[plane] < row_bytes) {
+		return -EINVAL;
+	}
+	if (__builtin_mul_overflow((uint64_t)f->stride[plane], (uint64_t)rows - 1, &end) ||
+		__builtin_add_overflow(end, (uint64_t)f->offset[plane] + row_bytes, &end)) {
+		return -EINVAL;
+	}
+	return end <= f->size_bytes ? 0 : -EINVAL;
+}
+
+/* Values that programs use to index tables. H.273 leaves the code points open. */
+static bool has_sane_codes(const struct zoe_format *f) {
+	return f->transform <= 7 && f->alpha <= ZOE_ALPHA_STRAIGHT && f->range <= ZOE_RANGE_FULL &&
+	       f->chroma_site <= 6 && f->field <= 2;
 }
 
 int zoe_format_check(const struct zoe_format *f, uint64_t capacity_bytes) {
-	const struct format_layout *layout = layout_find(f->fourcc);
+	const struct format_info *info = info_find(f->fourcc);
 
-	if (!layout || f->modifier != 0 || f->n_planes != layout->n_planes || f->transform > 7 ||
-		f->size_bytes == 0 || f->size_bytes > UINT32_MAX) {
+	if (!info || f->n_planes != info->n_planes || f->modifier != 0 || !has_sane_codes(f)) {
 		return -EINVAL;
 	}
-	for (uint32_t i = 0; i < f->n_planes; i++) {
-		uint32_t row_bytes, rows;
-		uint64_t end;
-
-		if (zoe_format_get_plane(f, i, &row_bytes, &rows) != 0 ||
-			f->stride[i] < row_bytes) {
-			return -EINVAL;
-		}
-		/* 32-bit factors: neither the product nor the sum can overflow 64 bits. */
-		end = f->offset[i] + (uint64_t)f->stride[i] * (rows - 1) + row_bytes;
-		if (end > f->size_bytes) {
+	for (unsigned i = 0; i < info->n_planes; i++) {
+		if (plane_check(f, i) != 0) {
 			return -EINVAL;
 		}
 	}
-	return f->size_bytes <= capacity_bytes ? 0 : -EMSGSIZE;
+	return f->size_bytes <= capacity_bytes && f->size_bytes <= UINT32_MAX ? 0 : -EMSGSIZE;
 }

@@ -110,7 +110,8 @@ struct zoe_cursor {
 /* Fills f with the tight layout of a picture: planes back to back, no row padding, modifier
  * linear, every colour member 0. width and height are pixels, 1-65535 (BLOB: width is bytes up to
  * 2^32 - 1, height 1). Odd sizes round chroma up.
- * Returns: 0; -EINVAL unknown fourcc or zero size; -EOVERFLOW a payload of 4 GiB or more. */
+ * Returns: 0; -EINVAL unknown fourcc, zero size, a BLOB higher than 1; -EOVERFLOW a side beyond
+ * 65535 or a payload of 4 GiB or more. */
 ZOE_EXPORT int zoe_format_init(
 	struct zoe_format *f, uint32_t fourcc, uint32_t width, uint32_t height);
 
@@ -121,7 +122,8 @@ ZOE_EXPORT int zoe_format_init(
 ZOE_EXPORT int zoe_format_parse(struct zoe_format *f, const char *text);
 
 /* The fourcc that a name stands for: DRM's ("XR24", "XRGB8888"), FFmpeg's ("bgr0"), GStreamer's
- * ("BGRx"), V4L2's ("XR24", "BGR3"). Where two worlds clash the table in zoetrope(3) decides.
+ * ("BGRx"), V4L2's ("XR24", "BGR3"), in any case. Where two worlds clash the table in zoetrope(3)
+ * decides.
  * Returns: the fourcc; 0 = unknown. */
 ZOE_EXPORT uint32_t zoe_format_find_fourcc(const char *name);
 
@@ -129,18 +131,19 @@ ZOE_EXPORT uint32_t zoe_format_find_fourcc(const char *name);
 ZOE_EXPORT const char *zoe_format_get_name(uint32_t fourcc);
 
 /* Lists the known formats. Returns: the i-th fourcc, 0 past the last. *spellings (may be NULL)
- * is set to a static, comma-separated list of its other names. */
+ * is set to a static list of its other names, "XRGB8888,BGRx,bgr0". */
 ZOE_EXPORT uint32_t zoe_format_get_known(unsigned i, const char **spellings);
 
-/* Bytes of the pixels of one row of a plane, and rows of that plane.
- * Returns: 0 and both values; -EINVAL unknown format or plane. */
+/* Bytes of the pixels of one row of a plane, and rows of that plane. Looks only at fourcc, width
+ * and height. Returns: 0 and both values; -EINVAL unknown format or plane, impossible size. */
 ZOE_EXPORT int zoe_format_get_plane(
 	const struct zoe_format *f, unsigned plane, uint32_t *row_bytes, uint32_t *rows);
 
-/* Checks that f is sane: known fourcc and linear, its number of planes, sizes not 0, each stride
- * at least the row, each plane's end (64-bit, overflow-checked) within size_bytes, transform <= 7,
- * and size_bytes <= capacity_bytes. The last row of a plane needs no padding.
- * Returns: 0; -EINVAL; -EMSGSIZE larger than capacity_bytes. */
+/* Checks that f is sane: known fourcc and linear, its number of planes, sizes 1-65535 (BLOB: as
+ * zoe_format_init), each stride at least the row, each plane's end (64-bit, overflow-checked)
+ * within size_bytes, transform, alpha, range, chroma_site and field within what they can say, and
+ * size_bytes <= capacity_bytes. The last row of a plane needs no padding.
+ * Returns: 0; -EINVAL; -EMSGSIZE larger than capacity_bytes, or 4 GiB or more. */
 ZOE_EXPORT int zoe_format_check(const struct zoe_format *f, uint64_t capacity_bytes);
 
 #ifdef __cplusplus
