@@ -2,25 +2,22 @@
 #include "frame_check.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
-void zoe_frame_header_set_format(struct zoe_frame_header *hdr, const struct zoe_format *f) {
-	hdr->fourcc = f->fourcc;
-	hdr->width = f->width;
-	hdr->height = f->height;
-	hdr->size = (uint32_t)f->size_bytes;
-	hdr->modifier = f->modifier;
-	memcpy(hdr->offset, f->offset, sizeof(hdr->offset));
-	memcpy(hdr->stride, f->stride, sizeof(hdr->stride));
-	hdr->n_planes = (uint8_t)f->n_planes;
-	hdr->transform = f->transform;
-	hdr->alpha_mode = f->alpha;
-	hdr->field = f->field;
-	hdr->primaries = f->primaries;
-	hdr->transfer = f->transfer;
-	hdr->matrix = f->matrix;
-	hdr->range = f->range;
-	hdr->chroma_site = f->chroma_site;
+enum { DAMAGE_BYTES = 16 }; // x, y, width, height
+
+static bool has_sane_crop(const struct zoe_frame_header *hdr) {
+	if (hdr->crop_width == 0 || hdr->crop_height == 0) {
+		return (hdr->crop_x | hdr->crop_y | hdr->crop_width | hdr->crop_height) == 0;
+	}
+	return (uint32_t)hdr->crop_x + hdr->crop_width <= hdr->width &&
+	       (uint32_t)hdr->crop_y + hdr->crop_height <= hdr->height;
+}
+
+/* No zero below a fraction's line: readers divide. */
+static bool has_sane_fractions(const struct zoe_frame_header *hdr) {
+	return hdr->rate_den != 0 && (hdr->par_num == 0) == (hdr->par_den == 0);
 }
 
 int zoe_frame_header_check(const struct zoe_frame_header *copy, uint64_t slot_bytes,
@@ -42,84 +39,128 @@ int zoe_frame_header_check(const struct zoe_frame_header *copy, uint64_t slot_by
 		.field = copy->field,
 	};
 
-	memcpy(f.stride, copy->stride, sizeof(f.stride));
-	memcpy(f.offset, copy->offset, sizeof(f.offset));
-	if (copy->meta_size > meta_capacity || zoe_format_check(&f, slot_bytes) != 0) {
+	for (unsigned i = 0; i < 4 && i < f.n_planes; i++) {
+		f.stride[i] = copy->stride[i];
+		f.offset[i] = copy->offset[i];
+	}
+	if (zoe_format_check(&f, slot_bytes) != 0 || !has_sane_crop(copy) ||
+		!has_sane_fractions(copy) || copy->meta_size > meta_capacity ||
+		copy->n_damage > copy->meta_size / DAMAGE_BYTES) {
 		return -EBADMSG;
 	}
 	*out = f;
 	return 0;
 }
 
-/* Where the entry at `at` ends; 0 = it does not fit. */
-static uint32_t tlv_end(const uint8_t *meta, uint32_t used, uint32_t at, struct zoe_tlv *tlv) {
-	uint64_t end;
+void zoe_frame_header_set_format(struct zoe_frame_header *hdr, const struct zoe_format *f) {
+	hdr->size = (uint32_t)f->size_bytes;
+	hdr->width = f->width;
+	hdr->height = f->height;
+	hdr->fourcc = f->fourcc;
+	hdr->modifier = f->modifier;
+	for (unsigned i = 0; i < 4; i++) {
+		hdr->offset[i] = i < f->n_planes ? f->offset[i] : 0;
+		hdr->stride[i] = i < f->n_planes ? f->stride[i] : 0;
+	}
+	hdr->crop_x = hdr->crop_y = hdr->crop_width = hdr->crop_height = 0;
+	hdr->n_planes = (uint8_t)f->n_planes;
+	hdr->transform = f->transform;
+	hdr->alpha_mode = f->alpha;
+	hdr->field = f->field;
+	hdr->primaries = f->primaries;
+	hdr->transfer = f->transfer;
+	hdr->matrix = f->matrix;
+	hdr->range = f->range;
+	hdr->chroma_site = f->chroma_site;
+	if (hdr->rate_den == 0) {
+		hdr->rate_num = 0;
+		hdr->rate_den = 1;
+	}
+}
 
-	if (used - at < sizeof(*tlv)) {
+static uint64_t tlv_total(uint64_t size) {
+	return sizeof(struct zoe_tlv) + (size + ZOE_TLV_ALIGN - 1) / ZOE_TLV_ALIGN * ZOE_TLV_ALIGN;
+}
+
+/* Reads the TLV at pos, each word once; what follows works with *tlv alone.
+ * Returns: its bytes, at least 8, all of them before `used`; 0 = no (whole) TLV there. */
+static uint32_t tlv_read(const uint8_t *meta, uint32_t used, uint32_t pos, struct zoe_tlv *tlv) {
+	uint32_t left = used - pos;
+	uint64_t total;
+
+	if (left < sizeof(*tlv)) {
 		return 0;
 	}
-	memcpy(tlv, meta + at, sizeof(*tlv));
-	end = (uint64_t)at + sizeof(*tlv) + ((uint64_t)tlv->size + 7) / 8 * 8;
-	return end <= used ? (uint32_t)end : 0;
+	memcpy(tlv, meta + pos, sizeof(*tlv));
+	total = tlv_total(tlv->size);
+	return total <= left ? (uint32_t)total : 0;
 }
 
-const void *zoe_tlv_find(const uint8_t *meta, uint32_t used, uint32_t tag, size_t *size) {
+/* Where the tag stands, and its bytes; pos = used and 0 bytes if it is absent.
+ * Returns: 0; -EINVAL the TLVs are broken. */
+static int tlv_seek(const uint8_t *meta, uint32_t used, uint32_t tag, uint32_t *found_pos,
+	uint32_t *found_bytes) {
 	struct zoe_tlv tlv;
-	uint32_t end;
+	uint32_t bytes;
 
-	for (uint32_t at = 0; at < used; at = end) {
-		end = tlv_end(meta, used, at, &tlv);
-		if (end == 0) {
-			return NULL;
+	*found_pos = used;
+	*found_bytes = 0;
+	for (uint32_t pos = 0; pos < used; pos += bytes) {
+		bytes = tlv_read(meta, used, pos, &tlv);
+		if (bytes == 0) {
+			return -EINVAL;
 		}
 		if (tlv.tag == tag) {
-			*size = tlv.size;
-			return meta + at + sizeof(tlv);
+			*found_pos = pos;
+			*found_bytes = bytes;
+			return 0;
 		}
 	}
-	return NULL;
-}
-
-static void tlv_remove(uint8_t *meta, uint32_t *used, uint32_t tag) {
-	struct zoe_tlv tlv;
-	uint32_t end;
-
-	for (uint32_t at = 0; at < *used; at = end) {
-		end = tlv_end(meta, *used, at, &tlv);
-		if (end == 0) {
-			return;
-		}
-		if (tlv.tag == tag) {
-			memmove(meta + at, meta + end, *used - end);
-			*used -= end - at;
-			return;
-		}
-	}
+	return 0;
 }
 
 int zoe_tlv_put(uint8_t *meta, uint32_t capacity, uint32_t *used, uint32_t tag, const void *data,
 	size_t size) {
 	struct zoe_tlv tlv = {.tag = tag};
-	uint64_t padded = ((uint64_t)size + 7) / 8 * 8;
-	uint64_t end;
+	uint32_t pos, old_bytes, kept, new_bytes;
 
-	if (tag == 0 || (!data && size)) {
+	if (tag == 0 || (!data && size != 0) || *used > capacity ||
+		tlv_seek(meta, *used, tag, &pos, &old_bytes) != 0) {
 		return -EINVAL;
 	}
-	if (size > capacity) {
-		return -ENOSPC;
-	}
-	tlv_remove(meta, used, tag);
-	end = (uint64_t)*used + sizeof(tlv) + padded;
-	if (end > capacity) {
+	kept = *used - old_bytes;
+	if (size > capacity || tlv_total(size) > capacity - kept) {
 		return -ENOSPC;
 	}
 	tlv.size = (uint32_t)size;
-	memcpy(meta + *used, &tlv, sizeof(tlv));
-	if (size) {
-		memcpy(meta + *used + sizeof(tlv), data, size);
+	new_bytes = (uint32_t)tlv_total(size);
+	if (new_bytes != old_bytes) {
+		memmove(meta + pos, meta + pos + old_bytes, kept - pos);
+		pos = kept;
 	}
-	memset(meta + *used + sizeof(tlv) + size, 0, (size_t)(padded - size));
-	*used = (uint32_t)end;
+	memcpy(meta + pos, &tlv, sizeof(tlv));
+	if (size != 0) {
+		memcpy(meta + pos + sizeof(tlv), data, size);
+	}
+	/* The padding is shared memory too: nothing of an older frame may show through it. */
+	memset(meta + pos + sizeof(tlv) + size, 0, new_bytes - sizeof(tlv) - size);
+	*used = kept + new_bytes;
 	return 0;
+}
+
+const void *zoe_tlv_find(const uint8_t *meta, uint32_t used, uint32_t tag, size_t *size) {
+	struct zoe_tlv tlv;
+	uint32_t bytes;
+
+	for (uint32_t pos = 0; pos < used; pos += bytes) {
+		bytes = tlv_read(meta, used, pos, &tlv);
+		if (bytes == 0) {
+			return NULL;
+		}
+		if (tlv.tag == tag) {
+			*size = tlv.size;
+			return meta + pos + sizeof(tlv);
+		}
+	}
+	return NULL;
 }

@@ -16,6 +16,8 @@
 
 #include "types.h"
 
+#define ZOE_TLV_ALIGN 8u
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 struct zoe_frame_header {
@@ -32,7 +34,7 @@ struct zoe_frame_header {
 	/* line 1: geometry */
 	zoe_u64 modifier; // DRM_FORMAT_MOD_LINEAR
 	uint32_t offset[4], stride[4];
-	uint16_t crop_x, crop_y, crop_width, crop_height; // pixels; width 0 = all
+	uint16_t crop_x, crop_y, crop_width, crop_height; // pixels; all 0 = all
 	uint8_t n_planes;
 	uint8_t transform;      // wl_output.transform, 0-7
 	uint8_t alpha_mode;     // enum zoe_alpha
@@ -44,7 +46,7 @@ struct zoe_frame_header {
 	uint8_t range;                       // enum zoe_range
 	uint8_t chroma_site;                 // H.273 ChromaLocType + 1
 	uint8_t reserved2[3];
-	uint32_t rate_num, rate_den; // frames a second; 0/1 = variable
+	uint32_t rate_num, rate_den; // frames a second; 0/1 = variable, den never 0
 	zoe_u64 duration_ns;
 	uint16_t par_num, par_den; // pixel aspect ratio; 0/0 = square
 	uint32_t reserved3;
@@ -73,40 +75,59 @@ ZOE_FRAME_AT(size, 32);
 ZOE_FRAME_AT(width, 36);
 ZOE_FRAME_AT(height, 40);
 ZOE_FRAME_AT(fourcc, 44);
+ZOE_FRAME_AT(reserved0, 48);
 ZOE_FRAME_AT(modifier, 64);
 ZOE_FRAME_AT(offset, 72);
 ZOE_FRAME_AT(stride, 88);
 ZOE_FRAME_AT(crop_x, 104);
+ZOE_FRAME_AT(crop_y, 106);
+ZOE_FRAME_AT(crop_width, 108);
+ZOE_FRAME_AT(crop_height, 110);
 ZOE_FRAME_AT(n_planes, 112);
 ZOE_FRAME_AT(transform, 113);
 ZOE_FRAME_AT(alpha_mode, 114);
 ZOE_FRAME_AT(field, 115);
 ZOE_FRAME_AT(format_serial, 116);
+ZOE_FRAME_AT(reserved1, 120);
 ZOE_FRAME_AT(primaries, 128);
+ZOE_FRAME_AT(transfer, 129);
+ZOE_FRAME_AT(matrix, 130);
 ZOE_FRAME_AT(range, 131);
 ZOE_FRAME_AT(chroma_site, 132);
+ZOE_FRAME_AT(reserved2, 133);
 ZOE_FRAME_AT(rate_num, 136);
 ZOE_FRAME_AT(rate_den, 140);
 ZOE_FRAME_AT(duration_ns, 144);
 ZOE_FRAME_AT(par_num, 152);
+ZOE_FRAME_AT(par_den, 154);
+ZOE_FRAME_AT(reserved3, 156);
 ZOE_FRAME_AT(source_seq, 160);
+ZOE_FRAME_AT(source_ns, 168);
 ZOE_FRAME_AT(source_ns, 168);
 ZOE_FRAME_AT(dropped, 176);
 ZOE_FRAME_AT(meta_size, 184);
 ZOE_FRAME_AT(n_damage, 188);
 ZOE_FRAME_AT(mastering_x, 192);
+ZOE_FRAME_AT(mastering_y, 200);
 ZOE_FRAME_AT(luminance_max, 208);
+ZOE_FRAME_AT(luminance_min, 212);
 ZOE_FRAME_AT(max_cll, 216);
+ZOE_FRAME_AT(max_fall, 218);
 ZOE_FRAME_AT(sdr_white, 220);
 ZOE_FRAME_AT(user, 224);
 ZOE_FRAME_AT(generation, 240);
 ZOE_FRAME_AT(crc32c, 244);
+ZOE_FRAME_AT(reserved4, 248);
+#undef ZOE_FRAME_AT
 static_assert(sizeof(struct zoe_frame_header) == 256, "frame header");
+static_assert(_Alignof(struct zoe_frame_header) == 8, "the same on 32 and 64 bits");
 
 struct zoe_tlv {
 	uint32_t tag;  // enum zoe_tag
 	uint32_t size; // bytes of data that follow, without the padding to 8
 };
-static_assert(sizeof(struct zoe_tlv) == 8, "tlv");
+static_assert(offsetof(struct zoe_tlv, tag) == 0, "tag");
+static_assert(offsetof(struct zoe_tlv, size) == 4, "size");
+static_assert(sizeof(struct zoe_tlv) == 8, "tlv: data stays aligned to 8");
 #pragma GCC diagnostic pop
 #endif
