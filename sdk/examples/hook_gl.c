@@ -27,23 +27,20 @@ static void open_once(void) {
 static void take_picture(Display *display, GLXDrawable drawable) {
 	struct zoe_format format;
 	struct zoe_slot *slot;
-	unsigned width = 0, height = 0;
-	GLint buffer = 0;
+	unsigned w = 0, h = 0;
+	GLint buffer = 0; // the program may be reading into a buffer of its own
 
 	glGetIntegerv(GL_PIXEL_PACK_BUFFER_BINDING, &buffer);
-	glXQueryDrawable(display, drawable, GLX_WIDTH, &width);
-	glXQueryDrawable(display, drawable, GLX_HEIGHT, &height);
-	if (buffer != 0 || /* the program reads into a buffer of its own at the moment */
-		zoe_format_init(&format, ZOE_FORMAT_XR24, width, height) < 0 ||
+	glXQueryDrawable(display, drawable, GLX_WIDTH, &w);
+	glXQueryDrawable(display, drawable, GLX_HEIGHT, &h);
+	if (buffer != 0 || zoe_format_init(&format, ZOE_FORMAT_XR24, w, h) < 0 ||
 		zoe_producer_acquire(producer, &format, &slot, 0) < 0) {
-		return; /* no room at the moment: this frame is not streamed */
+		return; // not this time
 	}
-	/* OpenGL begins with the bottom row. Say so instead of flipping: of wl_output's transforms,
-	 * 6 (flipped, turned by 180 degrees) is the upside-down one; 4 is mirrored left to right.
-	 */
+	/* OpenGL begins with the bottom row: say so, don't flip. Of wl_output's transforms that
+	 * is 6, FLIPPED_180; 4, FLIPPED, is mirrored left to right. */
 	slot->format.transform = 6;
-	glReadPixels(
-		0, 0, (GLsizei)width, (GLsizei)height, GL_BGRA, GL_UNSIGNED_BYTE, slot->plane[0]);
+	glReadPixels(0, 0, (GLsizei)w, (GLsizei)h, GL_BGRA, GL_UNSIGNED_BYTE, slot->plane[0]);
 	zoe_producer_publish(producer, slot);
 }
 
