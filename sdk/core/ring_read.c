@@ -4,7 +4,7 @@
 #ifndef ZOE_MUTANT
 #define ZOE_MUTANT 0 /* tests/stress builds this text with one rule switched off */
 #endif
-enum { MUTANT_PIN_RELEASED = 11, MUTANT_UNPIN_RELAXED };
+enum { MUTANT_PIN_RELEASED = 11 };
 
 uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed) {
 	/* [PUB] acquire: frames below head are PUBLISHED for us. */
@@ -26,8 +26,7 @@ uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq) {
 void zoe_ring_unpin(
 	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes) {
 	/* [PIN] release: our reads of the payload come before the producer's writes. */
-	atomic_store_explicit(&seat->pin[k], 0,
-		ZOE_MUTANT == MUTANT_UNPIN_RELAXED ? memory_order_relaxed : memory_order_release);
+	atomic_store_explicit(&seat->pin[k], 0, memory_order_release);
 	/* [BELL] SC on both sides: a producer either sees the count change or we see that it waits.
 	 */
 	atomic_fetch_add_explicit(&seat->bell, 1, memory_order_seq_cst);

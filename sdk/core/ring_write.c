@@ -10,7 +10,7 @@
 #ifndef ZOE_MUTANT
 #define ZOE_MUTANT 0 /* tests/stress builds this text with one rule switched off */
 #endif
-enum { MUTANT_NO_ROSTER_CHECK = 1, MUTANT_WINDOW_OFF_BY_ONE, MUTANT_STALE_HEAD };
+enum { MUTANT_NO_ROSTER_CHECK = 1 };
 
 enum { MAX_PASSES = 4, MAX_PUBLISH_ROUNDS = 10000 };
 
@@ -86,10 +86,8 @@ static enum zoe_ring_result slot_claim(
 
 /* Recyclable: published, and older than the `depth` frames that stay readable. */
 static int state_is_recyclable(const struct zoe_writer *w, uint64_t state, uint64_t limit) {
-	uint64_t slack = ZOE_MUTANT == MUTANT_WINDOW_OFF_BY_ONE ? 1 : 0;
-
 	return zoe_state_kind(state) == ZOE_SLOT_PUBLISHED && zoe_state_owner(state) == 0 &&
-	       zoe_state_seq(state) + w->ring.geo.depth < limit + slack;
+	       zoe_state_seq(state) + w->ring.geo.depth < limit;
 }
 
 /* Candidate 1: the frame that left the window last; its slot is warm in the cache. */
