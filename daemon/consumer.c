@@ -137,20 +137,42 @@ static void consumer_reply_parked(
 	client_send(consumer->client, &msg.header, NULL, 0);
 }
 
+/* Returns: 0; -EINVAL, and the client has its answer. */
+static int consume_check_hold(struct client *client, const struct zoe_msg_consume *msg,
+	const struct stream_config *config) {
+	if (msg->hold <= config->hold) {
+		return 0;
+	}
+	client_refuse(client, &msg->header, -EINVAL,
+		"stream '%s': %u frames wanted at once, hold: allows %u", msg->name, msg->hold,
+		config->hold);
+	return -EINVAL;
+}
+
+/* Waits for somebody to make a stream that a pattern covers. */
+static void consume_park(struct client *client, const struct zoe_msg_consume *msg,
+	const struct stream_config *config) {
+	struct consumer *consumer = NULL;
+
+	if (consume_check_hold(client, msg, config) < 0) {
+		return;
+	}
+	if (consumer_create(&consumer, client, msg) < 0) {
+		client_refuse(client, &msg->header, -ENOMEM, "no memory");
+		return;
+	}
+	list_append(&client->server->registry.parked, &consumer->link);
+	consumer_reply_parked(consumer, &msg->header);
+}
+
 /* A name that nobody has made, as far as the client may know. */
 static void consume_unknown(struct client *client, const struct zoe_msg_consume *msg) {
 	struct server *server = client->server;
 	const struct stream_config *config = config_match(server->config, msg->name);
-	struct consumer *consumer = NULL;
 	const char *near;
 
 	if ((msg->flags & ZOE_CONSUME_WAIT_UNKNOWN) && config && config->is_pattern) {
-		if (consumer_create(&consumer, client, msg) < 0) {
-			client_refuse(client, &msg->header, -ENOMEM, "no memory");
-			return;
-		}
-		list_append(&server->registry.parked, &consumer->link);
-		consumer_reply_parked(consumer, &msg->header);
+		consume_park(client, msg, config);
 		return;
 	}
 	near = registry_suggest(server, msg->name, &client->who);
@@ -171,10 +193,7 @@ static int consume_check(
 			client->who.uid, allowed);
 		return -EACCES;
 	}
-	if (msg->hold > config->hold) {
-		client_refuse(client, &msg->header, -EINVAL,
-			"stream '%s': %u frames wanted at once, hold: allows %u", stream->name,
-			msg->hold, config->hold);
+	if (consume_check_hold(client, msg, config) < 0) {
 		return -EINVAL;
 	}
 	if (stream->n_consumers >= config->consumers) {
@@ -221,10 +240,9 @@ void consumer_consume(struct client *client, const struct zoe_packet *packet) {
 		client_reject(client, &msg->header, "a second PRODUCE or CONSUME");
 		return;
 	}
-	if (!name_is_valid(msg->name) || msg->hold > ZOE_MAX_PINS || msg->delivery > MAX_DELIVERY) {
+	if (!name_is_valid(msg->name) || msg->delivery > MAX_DELIVERY) {
 		client_refuse(client, &msg->header, -EINVAL,
-			"'%.100s': no stream's name, or a delivery or hold that does not exist",
-			msg->name);
+			"'%.100s' is no stream's name, or the delivery does not exist", msg->name);
 		return;
 	}
 	stream = registry_find(client->server, msg->name);

@@ -109,9 +109,17 @@ static int produce_choose_name(struct produce *p) {
 	return 0;
 }
 
+/* A request that is to be refused, and for which stream. */
+struct refusal {
+	struct client *client;
+	const struct zoe_msg_header *request;
+	const struct stream_config *config;
+	const char *name;
+};
+
 /* Says that frames of `bytes` are beyond the stream's config. */
-static void producer_refuse_size(struct client *client, const struct zoe_msg_header *request,
-	const struct stream_config *config, const char *name, const char *format, uint64_t bytes) {
+static void refuse_size(const struct refusal *refusal, const char *format, uint64_t bytes) {
+	const struct stream_config *config = refusal->config;
 	const struct zoe_format *max = &config->max_format;
 	const char *fourcc = max->fourcc ? zoe_format_get_name(max->fourcc) : NULL;
 	char allowed[64] = "";
@@ -119,10 +127,17 @@ static void producer_refuse_size(struct client *client, const struct zoe_msg_hea
 	if (fourcc) {
 		snprintf(allowed, sizeof(allowed), " (%ux%u %s)", max->width, max->height, fourcc);
 	}
-	client_refuse(client, request, -EMSGSIZE,
-		"stream '%s': %.47s needs %llu bytes a frame, %s allows %llu%s", name,
+	client_refuse(refusal->client, refusal->request, -EMSGSIZE,
+		"stream '%s': %.47s needs %llu bytes a frame, %s allows %llu%s", refusal->name,
 		format[0] ? format : "the picture", (unsigned long long)bytes,
 		fourcc ? "max_frame" : "max_bytes", (unsigned long long)config->max_bytes, allowed);
+}
+
+static struct refusal produce_refusal(const struct produce *p) {
+	return (struct refusal){.client = p->client,
+		.request = &p->msg->header,
+		.config = p->config,
+		.name = p->name};
 }
 
 static int produce_check_size(struct produce *p) {
@@ -135,15 +150,20 @@ static int produce_check_size(struct produce *p) {
 		return -EINVAL;
 	}
 	if (p->frame_bytes > p->config->max_bytes) {
-		producer_refuse_size(p->client, &p->msg->header, p->config, p->name, p->msg->format,
-			p->frame_bytes);
+		struct refusal refusal = produce_refusal(p);
+
+		refuse_size(&refusal, p->msg->format, p->frame_bytes);
 		return -EMSGSIZE;
 	}
 	return 0;
 }
 
-static void producer_refuse_region(struct client *client, const struct zoe_msg_header *request,
-	const char *name, int error, int32_t holder) {
+/* holder: the pid that keeps old frames, for -EBUSY. */
+static void refuse_region(const struct refusal *refusal, int error, int32_t holder) {
+	struct client *client = refusal->client;
+	const struct zoe_msg_header *request = refusal->request;
+	const char *name = refusal->name;
+
 	switch (error) {
 	case -EBUSY:
 		client_refuse(client, request, error,
@@ -198,7 +218,9 @@ static int produce_make_region(struct produce *p) {
 		}
 	}
 	if (r < 0) {
-		producer_refuse_region(p->client, &p->msg->header, stream->name, r, holder);
+		struct refusal refusal = produce_refusal(p);
+
+		refuse_region(&refusal, r, holder);
 		stream_note_clients(stream); /* one just made goes away again */
 	}
 	return r;
@@ -296,11 +318,26 @@ void producer_send_region(
 	roster_push(producer);
 }
 
+/* Who speaks of a generation has done with those before it. */
+static void producer_leave_before(struct producer *producer, uint32_t number) {
+	struct generation *g;
+
+	list_for_each(g, &producer->stream->generations, link) {
+		uint32_t owner = generation_find_owner(g, producer);
+
+		if (g->number < number && g->ended != 0 && owner != 0) {
+			generation_free_lane(g, zoe_owner_lane(owner));
+		}
+	}
+	stream_sweep(producer->stream);
+}
+
 void producer_grow(struct client *client, const struct zoe_packet *packet) {
 	const struct zoe_msg_grow *msg = (const void *)packet->bytes;
 	struct zoe_msg_header reply = {
 		.type = ZOE_MSG_GROW, .size = sizeof(reply), .serial = msg->header.serial};
 	struct stream *stream = client->producer ? client->producer->stream : NULL;
+	struct refusal refusal = {.client = client, .request = &msg->header};
 	int32_t holder = 0;
 	int r;
 
@@ -308,9 +345,11 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
 		client_reject(client, &msg->header, "GROW is for producers");
 		return;
 	}
+	refusal.config = stream->config;
+	refusal.name = stream->name;
+	producer_leave_before(client->producer, msg->generation);
 	if (msg->frame_bytes > stream->config->max_bytes) {
-		producer_refuse_size(client, &msg->header, stream->config, stream->name,
-			msg->format, msg->frame_bytes);
+		refuse_size(&refusal, msg->format, msg->frame_bytes);
 		return;
 	}
 	if (stream->newest && client->producer->generation == stream->newest &&
@@ -321,7 +360,7 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
 			r = move_start(stream, msg->frame_bytes);
 		}
 		if (r < 0) {
-			producer_refuse_region(client, &msg->header, stream->name, r, holder);
+			refuse_region(&refusal, r, holder);
 			return;
 		}
 	}
@@ -338,6 +377,7 @@ void producer_ack(struct client *client, const struct zoe_packet *packet) {
 		return;
 	}
 	producer->n_seats_acked = msg->n_seats;
+	producer_leave_before(producer, msg->generation);
 	roster_push(producer);
 }
 
