@@ -260,7 +260,8 @@ static void client_on_io(struct ev_loop *loop, struct ev_io *io, int events) {
 		client_flush(client);
 	}
 	for (int i = 0; (events & EV_READ) && i < MAX_PACKETS_AT_ONCE; i++) {
-		if (client->queue_bytes > PATIENT_QUEUE_BYTES || !client_read_packet(client)) {
+		if (client->is_doomed || client->queue_bytes > PATIENT_QUEUE_BYTES ||
+			!client_read_packet(client)) {
 			break;
 		}
 	}
