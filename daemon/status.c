@@ -195,6 +195,7 @@ static void peer_fill_seat(struct zoe_msg_peer *msg, const struct seat *seat, ui
 		cursor = seat->generation->start;
 	}
 	msg->lag = cursor < head && head <= ZOE_MAX_SEQ ? head - cursor : 0;
+	/* [SHOW] relaxed: a consumer's own word about itself. */
 	msg->taken = atomic_load_explicit(&words->taken, memory_order_relaxed);
 	msg->lost = atomic_load_explicit(&words->lost, memory_order_relaxed);
 	msg->last_ns = atomic_load_explicit(&words->last_take_ns, memory_order_relaxed);

@@ -23,6 +23,23 @@ static struct zoe_feed *feed_find_free(struct zoe_producer *p) {
 	return NULL;
 }
 
+static void say_leave(struct zoe_producer *p, uint32_t generation) {
+	struct zoe_msg_leave leave;
+
+	memset(&leave, 0, sizeof(leave));
+	zoe_msg_init(&leave, ZOE_MSG_LEAVE, 0);
+	leave.generation = generation; /* 0 = all */
+	zoe_link_send(&p->link, &leave.header);
+}
+
+void zoe_producer_leave_feed(struct zoe_producer *p, struct zoe_feed *feed) {
+	/* Another lineage is another broker's, which knows nothing of ours. */
+	if (p->feed && feed->region.lineage == p->feed->region.lineage) {
+		say_leave(p, feed->region.generation);
+	}
+	zoe_feed_close(feed);
+}
+
 /* Goes on in the generation of a message; the old one stays while slots of it are on loan. */
 static void enter_region(struct zoe_producer *p) {
 	const struct zoe_packet *packet = p->client->packet;
@@ -46,7 +63,7 @@ static void enter_region(struct zoe_producer *p) {
 	p->state = ZOE_ATTACH_DONE;
 	p->is_discont |= old && old->region.lineage != feed->region.lineage;
 	if (old && old->n_loans == 0) {
-		zoe_feed_close(old);
+		zoe_producer_leave_feed(p, old);
 	}
 }
 
@@ -296,14 +313,6 @@ int zoe_producer_open(struct zoe_client *c, const char *stream,
 	return 0;
 }
 
-static void say_leave(struct zoe_producer *p) {
-	struct zoe_msg_leave leave;
-
-	memset(&leave, 0, sizeof(leave));
-	zoe_msg_init(&leave, ZOE_MSG_LEAVE, 0);
-	zoe_link_send(&p->link, &leave.header);
-}
-
 void zoe_producer_close(struct zoe_producer *p) {
 	if (!p || zoe_client_is_forked(p->client)) {
 		return;
@@ -313,7 +322,7 @@ void zoe_producer_close(struct zoe_producer *p) {
 			zoe_producer_cancel(p, &p->slots[i].slot);
 		}
 	}
-	say_leave(p);
+	say_leave(p, 0);
 	zoe_handle_remove(&p->handle);
 	zoe_link_finish(&p->link);
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {

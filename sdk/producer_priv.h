@@ -60,6 +60,9 @@ int zoe_producer_service(struct zoe_producer *p);
 /* The same, at most every 100 ms. */
 int zoe_producer_service_sometimes(struct zoe_producer *p);
 
+/* Closes a generation that was left, and tells the broker. */
+void zoe_producer_leave_feed(struct zoe_producer *p, struct zoe_feed *feed);
+
 /* Asks for slots of at least `bytes`, once a generation. */
 void zoe_producer_grow(struct zoe_producer *p, const struct zoe_format *f);
 #endif

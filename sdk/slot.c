@@ -42,7 +42,7 @@ static void unlend(struct zoe_open_slot *o) {
 	o->feed = NULL;
 	feed->n_loans--;
 	if (feed->n_loans == 0 && feed != o->producer->feed) {
-		zoe_feed_close(feed);
+		zoe_producer_leave_feed(o->producer, feed);
 	}
 }
 
@@ -105,6 +105,35 @@ static int catch_up(struct zoe_producer *p, const struct zoe_deadline *deadline)
 	return 0;
 }
 
+/* Waits for larger slots. Returns: 0; 1 look again; -errno. */
+static int get_room(
+	struct zoe_producer *p, const struct zoe_format *f, const struct zoe_deadline *deadline) {
+	int error;
+
+	p->grow_error = 0;
+	zoe_producer_grow(p, f);
+	zoe_producer_service(p);
+	error = p->grow_error;
+	if (f->size_bytes <= p->feed->region.ring.geo.slot_bytes) {
+		return 0;
+	}
+	if (error) {
+		p->grow_generation = 0;
+		p->grow_bytes = 0;
+	}
+	/* Busy: readers have not left the generation before, or moves come too fast. It passes. */
+	if (error && error != -EBUSY && error != -EAGAIN) {
+		return error;
+	}
+	if (deadline->end_ns == 0) {
+		return error ? -EAGAIN
+			     : zoe_client_fail(p->client, -EINPROGRESS,
+				       "stream '%s': waiting for larger slots", p->stream);
+	}
+	zoe_link_poll(&p->link, deadline, SYNC_MS);
+	return 1;
+}
+
 /* Attached, and with slots that are large enough? Returns: 0; 1 look again; -errno. */
 static int get_ready(
 	struct zoe_producer *p, const struct zoe_format *f, const struct zoe_deadline *deadline) {
@@ -126,23 +155,7 @@ static int get_ready(
 	if (f->size_bytes <= p->feed->region.ring.geo.slot_bytes) {
 		return 0;
 	}
-	p->grow_error = 0;
-	zoe_producer_grow(p, f);
-	zoe_producer_service(p);
-	if (p->grow_error) {
-		p->grow_generation = 0;
-		p->grow_bytes = 0;
-		return p->grow_error;
-	}
-	if (f->size_bytes <= p->feed->region.ring.geo.slot_bytes) {
-		return 0;
-	}
-	if (deadline->end_ns == 0) {
-		return zoe_client_fail(p->client, -EINPROGRESS,
-			"stream '%s': waiting for larger slots", p->stream);
-	}
-	zoe_link_poll(&p->link, deadline, SYNC_MS);
-	return 1;
+	return get_room(p, f, deadline);
 }
 
 static int acquire_until(struct zoe_producer *p, const struct zoe_format *f, uint32_t *index,

@@ -12,6 +12,8 @@
 #define PAGE_BYTES 4096u
 #define LINE_BYTES 64u
 
+enum { MAX_CLOSE_ROUNDS = 100000 };
+
 static uint64_t round_up(uint64_t value, uint64_t step) {
 	return (value + step - 1) / step * step;
 }
@@ -101,10 +103,9 @@ void zoe_ring_format(const struct zoe_ring *ring, uint64_t start) {
 uint64_t zoe_ring_close(const struct zoe_ring *ring) {
 	struct zoe_ring_page *page = zoe_ring_get_page(ring);
 
-	for (;;) {
-		/* [PUB] SC, as in publish. Producers that never stop publishing cannot keep us here
-		 * for long: each failure is a frame of theirs, and acquire and publish are longer
-		 * than this loop. */
+	for (unsigned i = 0; i < MAX_CLOSE_ROUNDS; i++) {
+		/* [PUB] SC, as in publish: each failure is a frame that somebody published
+		 * meanwhile. */
 		uint64_t head = atomic_load_explicit(&page->head, memory_order_seq_cst);
 		uint64_t s = zoe_head_seq(head);
 
@@ -119,6 +120,10 @@ uint64_t zoe_ring_close(const struct zoe_ring *ring) {
 			return s;
 		}
 	}
+	/* Only a producer that forges order[] can bring us here: it loses the frame being
+	 * committed. [PUB] SC. */
+	return zoe_head_seq(
+		atomic_fetch_or_explicit(&page->head, ZOE_HEAD_CLOSED, memory_order_seq_cst));
 }
 
 /* [STATE] acq_rel on every edge here: exact values only, so that a state that moved on since it was

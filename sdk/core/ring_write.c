@@ -249,7 +249,7 @@ void zoe_ring_scan(struct zoe_writer *w, struct zoe_wakes *wakes) {
 			wakes->flags |= ZOE_WAKE_HEAD;
 			wakes->seats |= UINT64_C(1) << i;
 		}
-		arm = atomic_load_explicit(&s->seat->arm, memory_order_seq_cst);
+		arm = atomic_load_explicit(&s->seat->arm, memory_order_seq_cst); /* [SLEEP] */
 		if (arm != s->arm_seen) {
 			s->arm_seen = arm;
 			wakes->bells |= UINT64_C(1) << i;
