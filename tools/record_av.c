@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -25,7 +26,8 @@ struct av_sink {
 	struct record_scaler *scaler; // NULL: the stream's own format is kept
 	enum AVPixelFormat pixels;    // of what is written
 	int64_t last_pts;
-	bool has_header;
+	uint64_t whole_bytes; // up to the end of the last packet written whole
+	bool has_header, is_cut;
 };
 
 static struct av_sink *get_av(struct record_sink *sink) {
@@ -217,8 +219,12 @@ static int write_packet(struct av_sink *av, AVRational base) {
 		rc = av->muxer->pb->error;
 	}
 	av_packet_unref(av->packet);
-	av->base.n_bytes = (uint64_t)avio_tell(av->muxer->pb);
-	return rc < 0 ? fail(av, rc, "write") : 0;
+	if (rc < 0) {
+		av->is_cut = true;
+		return fail(av, rc, "write");
+	}
+	av->base.n_bytes = av->whole_bytes = (uint64_t)avio_tell(av->muxer->pb);
+	return 0;
 }
 
 static int write_raw(struct av_sink *av, const struct record_picture *picture, int64_t pts) {
@@ -305,6 +311,19 @@ static int av_write(struct record_sink *sink, const struct record_picture *pictu
 	return av->encoder != NULL ? write_encoded(av, picture, pts) : write_raw(av, picture, pts);
 }
 
+/* After a write that failed: NUT ends with the last whole packet. Matroska writes many pictures at
+ * once, and players read what there is of the last lot. */
+static void end_cut_file(struct av_sink *av) {
+	const struct record_target *target = &av->base.target;
+
+	if (target->container != RECORD_NUT || av->whole_bytes == 0 ||
+		strcmp(target->path, "-") == 0 ||
+		truncate(target->path, (off_t)av->whole_bytes) < 0) {
+		return;
+	}
+	av->base.n_bytes = av->whole_bytes;
+}
+
 static int av_finish(struct record_sink *sink) {
 	struct av_sink *av = get_av(sink);
 	int rc = 0, trailer_rc = 0;
@@ -312,7 +331,7 @@ static int av_finish(struct record_sink *sink) {
 	if (av->muxer == NULL) {
 		return 0;
 	}
-	if (av->has_header) {
+	if (av->has_header && !av->is_cut) {
 		if (av->encoder != NULL) {
 			avcodec_send_frame(av->encoder, NULL);
 			rc = drain_encoder(av);
@@ -324,6 +343,9 @@ static int av_finish(struct record_sink *sink) {
 		av->base.n_bytes = (uint64_t)avio_tell(av->muxer->pb);
 	}
 	avio_closep(&av->muxer->pb);
+	if (av->is_cut) {
+		end_cut_file(av);
+	}
 	avformat_free_context(av->muxer);
 	av->muxer = NULL;
 	if (rc == 0 && trailer_rc < 0) {
