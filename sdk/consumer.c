@@ -210,10 +210,6 @@ static void handle_packet(struct zoe_consumer *s) {
 	case ZOE_MSG_BACK:
 		s->events |= ZOE_EV_PRODUCER_BACK;
 		break;
-	case ZOE_MSG_EVICTED:
-		s->refused = zoe_client_fail_packet(s->client, s->client->packet);
-		s->state = ATTACH_REFUSED;
-		break;
 	default: /* a newer broker's event */
 		break;
 	}

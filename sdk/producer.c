@@ -61,6 +61,7 @@ static void enter_region(struct zoe_producer *p) {
 	p->max_frame_bytes = msg->max_frame_bytes;
 	p->feed = feed;
 	p->state = ZOE_ATTACH_DONE;
+	p->is_starved = false;
 	p->is_discont |= old && old->region.lineage != feed->region.lineage;
 	if (old && old->n_loans == 0) {
 		zoe_producer_leave_feed(p, old);
@@ -137,9 +138,6 @@ static void handle_packet(struct zoe_producer *p) {
 	case ZOE_MSG_END:
 		p->is_ended = true;
 		break;
-	case ZOE_MSG_EVICTED:
-		refuse(p);
-		break;
 	default: /* a newer broker's event */
 		break;
 	}
@@ -187,7 +185,13 @@ int zoe_producer_service(struct zoe_producer *p) {
 		ask_produce(p);
 		told = 0;
 	}
-	while (p->state != ZOE_ATTACH_REFUSED && zoe_link_receive(&p->link) == 0) {
+	while (p->state != ZOE_ATTACH_REFUSED) {
+		int received = zoe_link_receive(&p->link);
+
+		p->is_starved |= received == -EMFILE;
+		if (received) {
+			break;
+		}
 		handle_packet(p);
 		zoe_packet_finish(p->client->packet);
 		if (p->n_seats_told - told >= ACK_EVERY) {

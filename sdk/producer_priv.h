@@ -49,6 +49,7 @@ struct zoe_producer {
 	uint32_t format_serial;
 	uint64_t n_dropped;
 	bool is_discont, is_ended;
+	bool is_starved; // no descriptor was left for a seat: claims nothing until re-attached
 	int epoll, timer;
 	struct zoe_open_slot slots[ZOE_MAX_OPEN];
 };

@@ -98,6 +98,10 @@ static int catch_up(struct zoe_producer *p, const struct zoe_deadline *deadline)
 	if (p->feed != feed || feed->writer.roster != roster) {
 		return 0;
 	}
+	if (p->is_starved) {
+		return zoe_client_fail(p->client, -EMFILE,
+			"stream '%s': no descriptor is left to map a consumer's seat", p->stream);
+	}
 	if (deadline->end_ns == 0) {
 		return -EAGAIN;
 	}

@@ -49,7 +49,6 @@ enum zoe_msg_type {
 			*/
 	ZOE_MSG_GONE,  /* header: the last producer left */
 	ZOE_MSG_BACK,  /* header: a producer is there (again) */
-	ZOE_MSG_EVICTED /* zoe_msg_error: the stream was removed or the right lost */
 };
 
 /* bits of zoe_msg_header.flags */

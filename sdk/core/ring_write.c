@@ -188,19 +188,34 @@ static enum zoe_ring_result acquire_pass(
 	return result == ZOE_RING_NONE ? claim_free(w, slot) : result;
 }
 
+/* A number that changes whenever a consumer lets go of a frame. */
+static uint32_t sum_bells(const struct zoe_writer *w) {
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < w->n_seats; i++) {
+		if (w->seats[i].seat) {
+			/* [BELL] acquire: what was released before is free for the next pass. */
+			sum += atomic_load_explicit(&w->seats[i].seat->bell, memory_order_acquire);
+		}
+	}
+	return sum;
+}
+
 enum zoe_ring_result zoe_ring_acquire(
 	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes) {
 	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
-	enum zoe_ring_result result = ZOE_RING_NONE;
+	enum zoe_ring_result result = acquire_pass(w, slot, wakes);
 
-	for (unsigned pass = 0; pass < MAX_PASSES && result == ZOE_RING_NONE; pass++) {
-		/* [BELL] acquire: did anything happen while we looked? If not, another look is in
+	for (unsigned pass = 1; pass < MAX_PASSES && result == ZOE_RING_NONE; pass++) {
+		/* [BELL] acquire: did anything happen while we looked? If not, another look is
 		 * vain. */
 		uint32_t space = atomic_load_explicit(&page->space, memory_order_acquire);
 		uint64_t head = atomic_load_explicit(&page->head, memory_order_acquire);
+		uint32_t bells = sum_bells(w);
 
 		result = acquire_pass(w, slot, wakes);
-		if (atomic_load_explicit(&page->space, memory_order_acquire) == space &&
+		if (sum_bells(w) == bells &&
+			atomic_load_explicit(&page->space, memory_order_acquire) == space &&
 			atomic_load_explicit(&page->head, memory_order_acquire) == head) {
 			break;
 		}

@@ -143,8 +143,10 @@ static void produce(const struct party *me) {
 
 /* What the broker does at CONSUME and at a consumer's death. */
 static void roster_set(uint32_t seat, bool is_in) {
-	if (is_in) {
-		memset(test.shared->seats[seat], 0, ZOE_SEAT_STEP);
+	for (uint32_t k = 0; is_in && k < ZOE_MAX_PINS; k++) {
+		/* [TEST] The real broker hands out a fresh page; here one that was killed left
+		 * pins. */
+		atomic_store_explicit(&seat_get(seat)->pin[k], 0, memory_order_seq_cst);
 	}
 	atomic_store_explicit(&test.shared->member[seat], is_in, memory_order_seq_cst);
 	atomic_fetch_add_explicit(&test.shared->control.roster, 1, memory_order_seq_cst);

@@ -68,7 +68,7 @@ ZOE_EXPORT void zoe_consumer_close(struct zoe_consumer *s);
 
 /* The next frame by the delivery asked for.
  * Returns: 0 and *out; -EAGAIN none yet (timeout 0); -ETIMEDOUT; -ENOBUFS all `hold` frames are
- * held; -ENODATA the producer ended the stream and everything was read; -EPIPE stream removed;
+ * held; -ENODATA the producer ended the stream and everything was read;
  * -EACCES, -ENOENT refused; -EBADMSG the frame's header is a lie (it is skipped: call again);
  * -ECHILD. */
 ZOE_EXPORT int zoe_consumer_next(

@@ -50,8 +50,8 @@ struct zoe_slot {
  * may produce. *out is the caller's: zoe_producer_close(). With timeout_ms 0 it returns at once,
  * attached or not, and later calls go on attaching.
  * Returns: 0; -EACCES; -ENOENT no such stream (did you mean ...); -EBUSY all producer seats taken;
- * -EMSGSIZE format larger than max_frame; -ENOSPC memory_limit; -EINVAL; -ENOMEM; -ETIMEDOUT; as
- * zoe_client_connect(). With timeout 0 only -EINVAL, -ENOMEM, -EMFILE, -ECHILD. */
+ * -EMSGSIZE format larger than max_frame; -ENOMEM memory_limit, or none here; -EINVAL; -ETIMEDOUT;
+ * as zoe_client_connect(). With timeout 0 only -EINVAL, -ENOMEM, -EMFILE, -ECHILD. */
 ZOE_EXPORT int zoe_producer_open(struct zoe_client *c, const char *stream,
 	const struct zoe_producer_options *opt, struct zoe_producer **out);
 
@@ -68,7 +68,7 @@ ZOE_EXPORT const char *zoe_producer_get_name(const struct zoe_producer *p);
 
 /* Is anybody looking? Makes no system call while attached (a peek at the broker's socket at most
  * every 100 ms apart).
- * Returns: 1 yes; 0 no: do no work; < 0 never will: -EACCES, -ENOENT, -EPIPE, -ECHILD. */
+ * Returns: 1 yes; 0 no: do no work; < 0 never will: -EACCES, -ENOENT, -ECHILD. */
 ZOE_EXPORT int zoe_producer_is_wanted(struct zoe_producer *p);
 
 /* Borrows a slot to write a picture of format f into (f NULL: the last one, at first the one of
@@ -76,7 +76,7 @@ ZOE_EXPORT int zoe_producer_is_wanted(struct zoe_producer *p);
  * Returns: 0 and *out; -EAGAIN nothing free (timeout 0) or not attached yet; -ETIMEDOUT;
  * -EINPROGRESS growing (timeout 0); -EMSGSIZE larger than max_frame; -EBUSY all `open` slots
  * are on loan; -EOWNERDEAD declared dead: close; -EMFILE no descriptor for a seat; -EINVAL format;
- * -EPIPE stream removed; -EACCES; -ENOENT; -EPROTO; -ECHILD. */
+ * -EACCES; -ENOENT; -EPROTO; -ECHILD. */
 ZOE_EXPORT int zoe_producer_acquire(
 	struct zoe_producer *p, const struct zoe_format *f, struct zoe_slot **out, int timeout_ms);
 
@@ -86,7 +86,7 @@ ZOE_EXPORT int zoe_producer_edit(struct zoe_producer *p, struct zoe_slot **out, 
 
 /* Hands the slot to all consumers as the stream's next frame. The loan ends whatever is returned.
  * Never waits. Returns: 0; -EINVAL the format set does not fit the slot; -ESTALE dropped: the
- * stream moved just now (the next frame carries ZOE_DISCONT); -EPROTO; -ECHILD. */
+ * stream moved just now (the next frame carries ZOE_DISCONT); -EOWNERDEAD; -EPROTO; -ECHILD. */
 ZOE_EXPORT int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s);
 
 /* Gives the slot back unpublished. */

@@ -27,7 +27,7 @@ struct zoe_client_options {
 	const char *app_name; /* shown to admins, up to 63 bytes; NULL: the process's own name */
 };
 
-enum zoe_may { ZOE_MAY_PRODUCE = 1, ZOE_MAY_CONSUME = 2, ZOE_MAY_RELIABLE = 4, ZOE_MAY_ADMIN = 8 };
+enum zoe_may { ZOE_MAY_PRODUCE = 1, ZOE_MAY_CONSUME = 2 };
 
 /* One stream. Strings are never NULL and live until the callback returns. */
 struct zoe_stream_info {
@@ -132,7 +132,7 @@ ZOE_EXPORT int zoe_client_get_fd(struct zoe_client *c);
  * Returns: 0; what a callback returned; -ECHILD. */
 ZOE_EXPORT int zoe_client_dispatch(struct zoe_client *c);
 
-/* "1.0.0". Static. */
+/* "0.1.0". Static. */
 ZOE_EXPORT const char *zoe_get_version(void);
 
 #ifdef __cplusplus
