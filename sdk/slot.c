@@ -482,7 +482,7 @@ static int copy_newest(struct zoe_slot *slot) {
 }
 
 int zoe_producer_edit(struct zoe_producer *p, struct zoe_slot **out, int timeout_ms) {
-	struct zoe_format any = {0};
+	struct zoe_format any = {0}, last = p->format;
 	struct zoe_slot *slot;
 	int error = 0;
 
@@ -491,6 +491,7 @@ int zoe_producer_edit(struct zoe_producer *p, struct zoe_slot **out, int timeout
 	}
 	zoe_format_init(&any, ZOE_FORMAT_BLOB, 1, 1);
 	error = zoe_producer_acquire(p, &any, &slot, timeout_ms);
+	p->format = last; /* acquire's "the last one" is not what an edit borrows with */
 	if (error) {
 		return error;
 	}
