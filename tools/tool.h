@@ -3,7 +3,7 @@
 #define TOOL_H
 /*
  * What the commands of zoe share: common options, the client, the end by signal, and messages.
- * Owns:     the client and the signal pipe; both end in tool_finish().
+ * Owns:     the client, which ends in tool_finish(), and the signal pipe, which ends with zoe.
  * Threads:  one.
  * Includes: the public headers and sdk/core/attr.h only.
  * Exit codes: 0 done (an end by Ctrl-C that left everything whole included), 1 failed with one
@@ -29,14 +29,15 @@ struct tool {
 	int timeout_ms;                // --timeout; -1 = for ever
 	bool is_json;                  // --json
 	bool is_quiet;                 // --quiet: no progress
+	bool has_waited;               // "waiting for" was printed
 };
 
 struct command {
 	const char *name;
 	int (*run)(struct tool *tool, int argc, char **argv); // argv[0] is the command's name
-	const char *summary; // one line
-	const char *usage;   // "STREAM FILE|- [--new]"
-	const char *help;    // options and examples, printed after the usage
+	const char *summary;                                  // one line
+	const char *usage;                                    // "STREAM FILE|- [--new]"
+	const char *help; // options and examples, printed after the usage
 };
 
 /* An option table entry of a command; the common ones (--socket, --timeout, --json, --quiet,
@@ -50,19 +51,29 @@ struct tool_option {
 
 /* Parses options anywhere among the arguments; argv is reordered so that the *n_args positional
  * ones stand at argv[1..n_args]. options ends with a NULL name.
- * Returns: -1 go on; else the exit code (--help was printed: 0; bad usage, with its sentence: 2). */
-int tool_parse(struct tool *tool, int argc, char **argv, const struct tool_option *options,
-	int *n_args);
+ * Returns: -1 go on; else the exit code (--help was printed: 0; bad usage, with its sentence: 2).
+ */
+int tool_parse(
+	struct tool *tool, int argc, char **argv, const struct tool_option *options, int *n_args);
 
 /* Makes the client (no I/O). Returns: 0; TOOL_FAILED with its sentence. */
 int tool_connect(struct tool *tool);
 void tool_finish(struct tool *tool);
 
+/* Makes INT and TERM end waits instead of the program. Returns: 0; TOOL_FAILED. */
+int tool_catch_signals(void);
 /* Has INT or TERM come? Every wait of the SDK is ended by it soon: use timeouts <= TOOL_TICK_MS. */
 bool tool_is_stopped(void);
 enum { TOOL_TICK_MS = 200 };
 /* Readable once INT or TERM has come; borrowed. */
 int tool_get_stop_fd(void);
+/* Sleeps until a CLOCK_MONOTONIC time, or until fd (-1 = none) is readable, or a signal.
+ * Returns: 1 readable; 0 time; -ECANCELED a signal. */
+int tool_wait_until(int fd, uint64_t time_ns);
+uint64_t tool_get_now_ns(void);
+/* Hands what was printed on to stdout's reader. Returns: 0; TOOL_FAILED nobody reads any more
+ * (nothing is said), or with its sentence. */
+int tool_flush(void);
 
 /* Prints "zoe: SENTENCE". Returns TOOL_FAILED, TOOL_USAGE. */
 int tool_fail(const char *format, ...) attr_printf(1, 2);
@@ -75,6 +86,8 @@ int tool_fail_client(const struct tool *tool);
 enum { TOOL_STOPPED = 100 };
 int tool_open_consumer(struct tool *tool, const char *stream,
 	const struct zoe_consumer_options *opt, struct zoe_consumer **out);
+int tool_open_producer(struct tool *tool, const char *stream,
+	const struct zoe_producer_options *opt, struct zoe_producer **out);
 /* The next frame, waiting at most timeout_ms (-1 = for ever), ended by a signal; prints "waiting
  * for stream 'x' ..." once if nothing comes for a second and the stream has shown nothing yet.
  * Returns: 0; -ECANCELED a signal; else as zoe_consumer_next(). */
@@ -85,14 +98,18 @@ int tool_next(struct tool *tool, struct zoe_consumer *consumer, const struct zoe
 int tool_parse_u64(const char *text, uint64_t *out);
 int tool_parse_size(const char *text, uint32_t *width, uint32_t *height); // "1280x720"
 int tool_parse_duration_ms(const char *text, int *out);                   // "1500", "1500ms", "2s"
-int tool_parse_fps(const char *text, double *out);                        // "60", "59.94", "30000/1001"; 0 = no limit
+int tool_parse_fps(const char *text, double *out); // "60", "59.94", "30000/1001"; 0 = no limit
 
 /* A string as JSON, quotes included; control bytes and bad UTF-8 escaped. */
 void tool_print_json_string(FILE *to, const char *text);
 /* A string for a terminal: control bytes as '?'. Returns buf. */
 const char *tool_printable(const char *text, char *buf, size_t size);
 
-/* Commands, one a file. */
+/* Prints every pixel format with its other spellings: --format help. */
+void tool_print_formats(FILE *to);
+
+/* Commands, one a file; the table with their help is commands.c. */
+extern const struct command commands[]; // ends with a NULL name
 int capture_run(struct tool *tool, int argc, char **argv);
 int check_run(struct tool *tool, int argc, char **argv);
 int list_run(struct tool *tool, int argc, char **argv);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * zoe check: says what is wrong with a config, without a broker.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "config.h"
+#include "tool.h"
+
+static void print_json(
+	const char *path, bool is_ok, size_t n_streams, const struct config_errors *errors) {
+	printf("{\"file\": ");
+	tool_print_json_string(stdout, path);
+	printf(", \"ok\": %s, \"streams\": %zu, \"errors\": [", is_ok ? "true" : "false",
+		n_streams);
+	for (size_t i = 0; i < errors->n_errors; i++) {
+		const struct config_error *error = &errors->list[i];
+
+		printf("%s{\"line\": %u, \"column\": %u, \"message\": ", i == 0 ? "" : ", ",
+			error->line, error->col);
+		tool_print_json_string(stdout, error->message);
+		printf("}");
+	}
+	printf("]}\n");
+}
+
+static int check(const struct tool *tool, const char *path, struct config_errors *errors) {
+	struct config *config = NULL;
+	size_t n_streams = 0;
+	int rc = config_load(&config, path, errors);
+
+	if (rc == 0) {
+		n_streams = config->n_streams;
+	}
+	config_destroy(config);
+	if (tool->is_json) {
+		print_json(path, rc == 0, n_streams, errors);
+	} else if (rc == 0) {
+		printf("%s: ok: %zu stream%s\n", path, n_streams, n_streams == 1 ? "" : "s");
+	} else if (errors->n_errors > 0) {
+		config_errors_print(errors, stderr, isatty(STDERR_FILENO));
+	} else {
+		tool_fail("%s: %s", path, strerror(-rc));
+	}
+	return rc == 0 ? TOOL_DONE : TOOL_FAILED;
+}
+
+int check_run(struct tool *tool, int argc, char **argv) {
+	const struct tool_option options[] = {{NULL, 0, false, NULL}};
+	struct config_errors *errors;
+	const char *path;
+	int n_args, rc;
+
+	rc = tool_parse(tool, argc, argv, options, &n_args);
+	if (rc >= 0) {
+		return rc;
+	}
+	if (n_args > 1) {
+		return tool_fail_usage(tool, "takes one FILE, but got '%s' too", argv[2]);
+	}
+	path = n_args == 1 ? argv[1] : "/etc/zoetrope/zoetrope.yaml";
+	errors = calloc(1, sizeof(*errors));
+	if (errors == NULL) {
+		return tool_fail("check: out of memory");
+	}
+	config_errors_init(errors);
+	rc = check(tool, path, errors);
+	config_errors_finish(errors);
+	free(errors);
+	return rc;
+}

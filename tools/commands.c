@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "tool.h"
+
+const struct command commands[] = {
+	{"list", list_run, "streams, and who feeds them", "[-w] [--json]",
+		"  -w, --watch      go on and show changes\n"
+		"\n"
+		"FPS is measured over the frames that are readable now; AGE is that of the "
+		"newest.\n"
+		"  zoe list\n"
+		"  zoe list --json | python3 -m json.tool\n"},
+	{"status", status_run, "the broker, its streams, and everybody attached",
+		"[STREAM] [-w] [--json]",
+		"  -w, --watch      again every second\n"
+		"\n"
+		"LAG is how many frames a reader is behind, LOST what it missed, HELD what it "
+		"holds.\n"
+		"  zoe status desk\n"},
+	{"top", top_run, "what flows, measured over a second", "[--once] [--json]",
+		"  --once           one table, then end\n"
+		"\n"
+		"  zoe top --once\n"},
+	{"push", push_run, "feed a stream: a test picture, or frames from stdin",
+		"STREAM [-] [--pattern bars|counter] [--size WxH] [--format F] [--fps N] [--frames "
+		"N]",
+		"  -                    frames from stdin: Y4M, or raw pixels of --size and "
+		"--format\n"
+		"  --pattern P          bars: colour bars with a moving line (default)\n"
+		"                       counter: every byte follows from the frame's number, for "
+		"verify\n"
+		"  --size WxH           1280x720\n"
+		"  --format F           XR24; 'help' lists the spellings\n"
+		"  --fps N              30; 0 = as fast as it goes\n"
+		"  --frames N           end after N frames (for ever)\n"
+		"  --caption TEXT       a caption on every frame\n"
+		"  --unique             if the name is taken, be STREAM-2, STREAM-3 ...\n"
+		"\n"
+		"  zoe push demo\n"
+		"  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | zoe push film -\n"
+		"  zoe push test --pattern counter --frames 10000 --fps 240\n"},
+	{"capture", capture_run, "film an X screen or window into a stream",
+		"x11 STREAM [--display D] [--window ID|NAME] [--fps N] [--cursor composite|none]",
+		"  --display D          :0 (else $DISPLAY)\n"
+		"  --window W           one window, by its id or a part of its title (the whole "
+		"screen)\n"
+		"  --fps N              at most N frames a second (60)\n"
+		"  --cursor C           composite: draw the pointer into the picture (default); "
+		"none\n"
+		"  --frames N           end after N frames (for ever)\n"
+		"\n"
+		"The X server writes straight into the stream's memory. Nothing is grabbed while "
+		"nobody\n"
+		"looks or nothing changes.\n"
+		"  zoe capture x11 desk\n"
+		"  zoe capture x11 clock --window xclock --fps 10\n"},
+	{"snap", snap_run, "the newest frame as a picture",
+		"STREAM FILE|- [--new] [--count N] [--format png|jpg|bmp|tga]",
+		"  --new            wait for a frame that comes after this command\n"
+		"  --count N        N frames: shot-0001.png, shot-0002.png ...\n"
+		"  --format F       png, jpg, bmp, tga (else by the file's suffix; - is PNG)\n"
+		"\n"
+		"  zoe snap desk desk.png\n"
+		"  zoe snap desk - | feh -\n"},
+	{"record", record_run, "write a stream to a file, or to a pipe",
+		"STREAM FILE|- [--format nut|mkv|y4m|raw] [--codec ffv1|h264] [--frames "
+		"N|--duration T]",
+		"  --format F       nut, mkv, y4m, raw (else by the file's suffix; - is NUT)\n"
+		"  --codec C        in mkv: ffv1 (lossless, default) or h264\n"
+		"  --frames N       end after N frames\n"
+		"  --duration T     end after T: 10s, 500ms, 2min\n"
+		"  --fps N          y4m only: its constant rate; frames are repeated or left out "
+		"to keep\n"
+		"                   time, and how many is said at the end\n"
+		"\n"
+		"NUT and Matroska keep every frame's own time (NUT to the nanosecond, Matroska to "
+		"the\n"
+		"millisecond). Ctrl-C ends with a playable file; so does a full disk.\n"
+		"  zoe record desk desk.mkv --duration 10s\n"
+		"  zoe record desk - | ffmpeg -i - desk.mp4\n"},
+	{"verify", verify_run, "check a counter stream: pixels, order, losses",
+		"STREAM [--frames N] [--delivery every|latest] [--allow-loss] [--json]",
+		"  --frames N           end after N frames (when the stream ends)\n"
+		"  --delivery D         every (default) or latest\n"
+		"  --allow-loss         frames lost are no failure\n"
+		"\n"
+		"  zoe verify test & zoe push test --pattern counter --frames 1000\n"},
+	{"check", check_run, "check a config file", "[FILE]",
+		"FILE is what zoetroped would load if it is left out. Prints every error with its "
+		"line\n"
+		"and column.\n"
+		"  zoe check /etc/zoetrope/zoetrope.yaml\n"},
+	{NULL, NULL, NULL, NULL, NULL},
+};
