@@ -64,5 +64,5 @@ int main(int argc, char **argv) {
 		return TOOL_FAILED;
 	}
 	rc = run(argc, argv);
-	return tool_flush() != 0 && rc == TOOL_DONE ? TOOL_FAILED : rc;
+	return rc == TOOL_DONE ? tool_flush() : rc; /* one sentence is enough */
 }
