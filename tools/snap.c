@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -26,8 +27,12 @@ static const struct suffix {
 	{"tga", IMAGE_TGA}};
 
 static int fail_file(const char *path, int rc) {
-	if (rc == -EPIPE && strcmp(path, "-") == 0) {
-		return TOOL_FAILED; /* who reads no more knows it */
+	if (strcmp(path, "-") == 0) {
+		__fpurge(stdout); /* what is left of the picture is not tried again at the end */
+		clearerr(stdout);
+		/* Who reads no more knows it. */
+		return rc == -EPIPE ? TOOL_FAILED
+				    : tool_fail("stdout: cannot write: %s", strerror(-rc));
 	}
 	return tool_fail("%s: cannot write: %s", path, strerror(-rc));
 }

@@ -30,6 +30,7 @@ struct tool {
 	bool is_json;                  // --json
 	bool is_quiet;                 // --quiet: no progress
 	bool has_waited;               // "waiting for" was printed
+	bool has_frame;                // tool_next() has given one
 };
 
 struct command {
@@ -89,7 +90,8 @@ int tool_open_consumer(struct tool *tool, const char *stream,
 int tool_open_producer(struct tool *tool, const char *stream,
 	const struct zoe_producer_options *opt, struct zoe_producer **out);
 /* The next frame, waiting at most timeout_ms (-1 = for ever), ended by a signal; prints "waiting
- * for stream 'x' ..." once if nothing comes for a second and the stream has shown nothing yet.
+ * for stream 'x' ..." once if nothing comes for a second and the stream has shown nothing yet. A
+ * stream that ended before is waited for; one that ends after its first frame is -ENODATA.
  * Returns: 0; -ECANCELED a signal; else as zoe_consumer_next(). */
 int tool_next(struct tool *tool, struct zoe_consumer *consumer, const struct zoe_frame **out,
 	int timeout_ms);

@@ -13,7 +13,7 @@
 #include "tool.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-enum { LEAST_TRY_MS = 20 };
+enum { LEAST_TRY_MS = 20, ENDED_MS = 5 };
 
 /* A signal handler knows nothing but globals. */
 static volatile sig_atomic_t is_stopped;
@@ -102,7 +102,8 @@ static void tell_waiting(struct tool *tool, const struct patience *p, const char
 	uint64_t waited = tool_get_now_ns() - p->start_ns;
 	char safe[128];
 
-	if (tool->has_waited || tool->is_quiet || (waited < SECOND_NS && !isatty(STDERR_FILENO))) {
+	if (tool->has_waited || tool->has_frame || tool->is_quiet ||
+		(waited < SECOND_NS && !isatty(STDERR_FILENO))) {
 		return;
 	}
 	tool->has_waited = true;
@@ -162,6 +163,12 @@ int tool_open_producer(struct tool *tool, const char *stream,
 	return rc;
 }
 
+/* Whether a try that gave no frame may be followed by another. A stream that ended before its first
+ * frame was seen is waited for like one that has no producer yet. */
+static bool is_worth_waiting(const struct tool *tool, int rc) {
+	return rc == -ETIMEDOUT || rc == -EAGAIN || (rc == -ENODATA && !tool->has_frame);
+}
+
 int tool_next(struct tool *tool, struct zoe_consumer *consumer, const struct zoe_frame **out,
 	int timeout_ms) {
 	struct patience p = patience_init(timeout_ms);
@@ -170,14 +177,17 @@ int tool_next(struct tool *tool, struct zoe_consumer *consumer, const struct zoe
 		int try_ms = patience_get_try_ms(&p);
 		int rc = zoe_consumer_next(consumer, out, try_ms);
 
-		if (rc != -ETIMEDOUT && rc != -EAGAIN) {
-			tool->has_waited = tool->has_waited || rc == 0;
+		if (!is_worth_waiting(tool, rc)) {
+			tool->has_frame = tool->has_frame || rc == 0;
 			return rc;
 		}
 		if (try_ms == 0 || patience_get_try_ms(&p) == 0) {
-			return rc;
+			return rc == -ENODATA ? -ETIMEDOUT : rc;
 		}
 		tell_waiting(tool, &p, zoe_consumer_get_name(consumer));
+		if (rc == -ENODATA) {
+			tool_wait_until(-1, tool_get_now_ns() + ENDED_MS * UINT64_C(1000000));
+		}
 	}
 	return -ECANCELED;
 }

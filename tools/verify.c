@@ -174,7 +174,7 @@ static int verify(struct tool *tool, const struct verify_order *order) {
 	static struct verify v;
 	struct zoe_consumer_options options = {.struct_size = sizeof(options),
 		.delivery = order->is_latest ? ZOE_LATEST : ZOE_EVERY,
-		.start = ZOE_START_NEWEST};
+		.start = ZOE_START_NOW};
 	struct zoe_consumer *consumer;
 	int rc = tool_connect(tool);
 
