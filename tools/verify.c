@@ -104,7 +104,7 @@ static uint64_t get_lost(const struct verify *v) {
 }
 
 static bool is_good(const struct verify *v) {
-	return v->n_torn == 0 && v->n_disordered == 0 && v->n_bad == 0 &&
+	return v->n_frames > 0 && v->n_torn == 0 && v->n_disordered == 0 && v->n_bad == 0 &&
 	       (v->order->may_lose || get_lost(v) == 0);
 }
 
@@ -183,7 +183,8 @@ static int verify(struct tool *tool, const struct verify_order *order) {
 		rc = tool_open_consumer(tool, order->stream, &options, &consumer);
 	}
 	if (rc != 0) {
-		return rc;
+		report(&v);
+		return TOOL_FAILED; /* also when a signal came: nothing was verified */
 	}
 	rc = check_frames(&v, consumer);
 	zoe_consumer_close(consumer);
