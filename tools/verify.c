@@ -29,6 +29,7 @@ struct verify {
 	const struct verify_order *order; // borrowed
 	struct counter counters[MAX_PRODUCERS];
 	uint64_t last_seq;
+	uint32_t last_generation;
 	uint64_t n_frames, n_torn, n_lost, n_gaps, n_disordered, n_bad;
 	uint64_t n_producers;
 	unsigned n_told;
@@ -75,11 +76,18 @@ static void check_pixels(struct verify *v, const struct zoe_frame *frame) {
 	tell(v, frame, what);
 }
 
+/* A frame's number may only step back where the stream says that it begins anew: with another
+ * region, or after a restart of the broker. The producers' counters never do. */
+static bool is_seq_in_order(const struct verify *v, const struct zoe_frame *frame) {
+	return v->n_frames == 0 || frame->seq > v->last_seq ||
+	       frame->generation != v->last_generation || (frame->flags & ZOE_DISCONT) != 0;
+}
+
 static void check_order(struct verify *v, const struct zoe_frame *frame) {
 	struct counter *c = find_counter(v, frame->user[1]);
 	char what[96];
 
-	if (v->n_frames > 0 && frame->seq <= v->last_seq) {
+	if (!is_seq_in_order(v, frame)) {
 		v->n_disordered++;
 		snprintf(
 			what, sizeof(what), "out of order: came after frame %" PRIu64, v->last_seq);
@@ -94,6 +102,7 @@ static void check_order(struct verify *v, const struct zoe_frame *frame) {
 	c->last = frame->user[0];
 	c->seen = v->n_frames + 1;
 	v->last_seq = frame->seq;
+	v->last_generation = frame->generation;
 	v->n_lost += frame->lost;
 }
 
