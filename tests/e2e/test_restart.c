@@ -15,6 +15,9 @@ static void test_restart_stops_no_frame(void **state) {
 	const struct zoe_frame *frame;
 	uint64_t seq = 0, end = now_ms() + 1000;
 
+	assert_int_equal(publish(p, 0), 0);
+	frame = take(s); /* both have all they need */
+	zoe_frame_release(frame);
 	broker_kill(*state);
 	for (uint64_t i = 0; i < 100 || now_ms() < end; i++) {
 		assert_int_equal(publish(p, i), 0);
