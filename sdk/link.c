@@ -137,10 +137,28 @@ static int link_start(struct zoe_link *link) {
 	return -EAGAIN;
 }
 
+static int link_receive(struct zoe_link *link) {
+	int error;
+
+	if (link->fd < 0) {
+		return -EAGAIN;
+	}
+	error = zoe_wire_receive(link->fd, link->client->packet);
+	if (error) {
+		zoe_packet_finish(link->client->packet);
+	}
+	if (error && error != -EAGAIN) {
+		zoe_link_drop(link);
+		return zoe_client_fail(link->client, error, "the broker's connection is lost: %s",
+			error == -EPIPE ? "it hung up" : strerror(-error));
+	}
+	return error;
+}
+
 static int link_welcome(struct zoe_link *link) {
 	const struct zoe_msg_welcome *welcome;
 	struct zoe_msg_echo echo;
-	int error = zoe_link_receive(link);
+	int error = link_receive(link);
 
 	if (error) {
 		return error;
@@ -216,21 +234,8 @@ int zoe_link_send(struct zoe_link *link, const struct zoe_msg_header *msg) {
 }
 
 int zoe_link_receive(struct zoe_link *link) {
-	int error;
-
-	if (link->fd < 0) {
-		return -EAGAIN;
-	}
-	error = zoe_wire_receive(link->fd, link->client->packet);
-	if (error) {
-		zoe_packet_finish(link->client->packet);
-	}
-	if (error && error != -EAGAIN) {
-		zoe_link_drop(link);
-		return zoe_client_fail(link->client, error, "the broker's connection is lost: %s",
-			error == -EPIPE ? "it hung up" : strerror(-error));
-	}
-	return error;
+	/* The greeting is link_welcome()'s, whenever it comes. */
+	return link->state == ZOE_LINK_UP ? link_receive(link) : -EAGAIN;
 }
 
 void zoe_link_poll(

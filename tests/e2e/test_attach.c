@@ -200,6 +200,29 @@ static void test_attach_never_waits_with_timeout_0(void **state) {
 	zoe_client_destroy(c);
 }
 
+/* The broker's greeting may come between any two looks at the socket. */
+static void test_attach_is_quick_for_who_asks_all_the_time(void **state) {
+	struct zoe_client *c = broker_connect(*state);
+	struct zoe_consumer_options looks = {.struct_size = sizeof(looks)};
+	struct zoe_producer *p = produce(c, "desk", 1);
+	const struct zoe_frame *frame;
+
+	assert_int_equal(publish(p, 1), 0);
+	for (int i = 0; i < 100; i++) {
+		uint64_t begin = now_ms();
+		struct zoe_consumer *s = NULL;
+
+		assert_int_equal(zoe_consumer_open(c, "desk", &looks, &s), 0);
+		while (zoe_consumer_next(s, &frame, 0) == -EAGAIN) {
+			assert_true(now_ms() - begin < 3000);
+		}
+		zoe_frame_release(frame);
+		zoe_consumer_close(s);
+		stream_wait(*state, "desk", &(struct stream_state){.n_producers = 1});
+	}
+	zoe_client_destroy(c);
+}
+
 static void test_attach_says_which_sockets_were_tried(void **state) {
 	struct broker *broker = *state;
 	struct zoe_client *c = NULL;
@@ -242,6 +265,7 @@ int main(void) {
 		BROKER_TEST(test_attach_refuses_to_hold_too_much, config),
 		BROKER_TEST(test_attach_suggests_a_name, config),
 		BROKER_TEST(test_attach_never_waits_with_timeout_0, config),
+		BROKER_TEST(test_attach_is_quick_for_who_asks_all_the_time, config),
 		BROKER_TEST(test_attach_says_which_sockets_were_tried, config),
 		BROKER_TEST(test_attach_keeps_a_second_broker_away, config),
 	};
