@@ -280,7 +280,7 @@ static void test_frame_tlv_find_ends_on_noise(void **state) {
 	srandom(1);
 	for (unsigned round = 0; round < 20000; round++) {
 		for (size_t i = 0; i < sizeof(meta); i++) {
-			meta[i] = random() % 4 ? 0 : (uint8_t)(random() % 24);
+			meta[i] = (uint8_t)(random() % 4 ? 0 : random() % 24);
 		}
 		for (uint32_t tag = 0; tag < 4; tag++) {
 			const uint8_t *data = zoe_tlv_find(meta, sizeof(meta), tag, &size);
