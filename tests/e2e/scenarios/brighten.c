@@ -62,6 +62,8 @@ int main(void) {
 	check_picture(before, 0); // a held frame does not change
 	check_picture(after, BRIGHTER);
 	expect(zoe_frame_find(after, ZOE_TAG_DAMAGE, &size) != NULL && size == 16);
+	zoe_frame_release(before);
+	zoe_frame_release(after);
 	zoe_client_destroy(client);
 	return 0;
 }
