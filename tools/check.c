@@ -46,23 +46,23 @@ static int check(const struct tool *tool, const char *path, struct config_errors
 	return rc == 0 ? TOOL_DONE : TOOL_FAILED;
 }
 
-/* Where zoetroped looks. */
+/* Where zoetroped looks; without a home, where root's does. */
 static void get_default_path(char *path, size_t size) {
 	const char *config_home = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
-	if (geteuid() == 0 || (config_home == NULL && home == NULL)) {
-		snprintf(path, size, "/etc/zoetrope/zoetrope.yaml");
-	} else if (config_home != NULL && config_home[0] != '\0') {
+	if (geteuid() != 0 && config_home != NULL && config_home[0] != '\0') {
 		snprintf(path, size, "%s/zoetrope/zoetrope.yaml", config_home);
+	} else if (geteuid() != 0 && home != NULL && home[0] != '\0') {
+		snprintf(path, size, "%s/.config/zoetrope/zoetrope.yaml", home);
 	} else {
-		snprintf(path, size, "%s/.config/zoetrope/zoetrope.yaml", home ? home : "");
+		snprintf(path, size, "/etc/zoetrope/zoetrope.yaml");
 	}
 }
 
 int check_run(struct tool *tool, int argc, char **argv) {
 	const struct tool_option options[] = {{NULL, 0, false, NULL}};
 	struct config_errors *errors;
-	char path[4096];
+	char default_path[4096];
 	int n_args, rc;
 
 	rc = tool_parse(tool, argc, argv, options, &n_args);
@@ -72,16 +72,13 @@ int check_run(struct tool *tool, int argc, char **argv) {
 	if (n_args > 1) {
 		return tool_fail_usage(tool, "takes one FILE, but got '%s' too", argv[2]);
 	}
-	get_default_path(path, sizeof(path));
-	if (n_args == 1) {
-		snprintf(path, sizeof(path), "%s", argv[1]);
-	}
+	get_default_path(default_path, sizeof(default_path));
 	errors = calloc(1, sizeof(*errors));
 	if (errors == NULL) {
 		return tool_fail("check: out of memory");
 	}
 	config_errors_init(errors);
-	rc = check(tool, path, errors);
+	rc = check(tool, n_args == 1 ? argv[1] : default_path, errors);
 	config_errors_finish(errors);
 	free(errors);
 	return rc;
