@@ -106,7 +106,7 @@ static void measure_at(struct bench *b, uint32_t n, long pause, const char *cons
 	struct shared *s =
 		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct zoe_client *client = bench_connect(b);
-	struct zoe_producer *producer;
+	struct zoe_producer *producer = NULL;
 	struct spread bare, zoe;
 	pid_t readers[2];
 
