@@ -238,6 +238,20 @@ int zoe_link_receive(struct zoe_link *link) {
 	return link->state == ZOE_LINK_UP ? link_receive(link) : -EAGAIN;
 }
 
+void zoe_link_hang_up(struct zoe_link *link, int longest_ms) {
+	struct zoe_deadline deadline = zoe_deadline_init(longest_ms);
+	int error = link->fd < 0 || shutdown(link->fd, SHUT_WR) < 0 ? -EPIPE : 0;
+
+	while (!error || error == -EAGAIN) {
+		if (zoe_deadline_left(&deadline) == 0) {
+			return;
+		}
+		zoe_link_poll(link, &deadline, longest_ms);
+		error = zoe_wire_receive(link->fd, link->client->packet);
+		zoe_packet_finish(link->client->packet);
+	}
+}
+
 void zoe_link_poll(
 	const struct zoe_link *link, const struct zoe_deadline *deadline, int longest_ms) {
 	struct pollfd pfd = {.fd = link->fd, .events = POLLIN};

@@ -44,6 +44,10 @@ int zoe_link_receive(struct zoe_link *link);
 /* Takes the link down; the next step reconnects after the back-off. */
 void zoe_link_drop(struct zoe_link *link);
 
+/* Hangs up and waits, at most longest_ms, until the broker has taken our last words and hung up
+ * too: what we held is free for the next one then. */
+void zoe_link_hang_up(struct zoe_link *link, int longest_ms);
+
 /* Waits until there is something to receive or longest_ms is over. */
 void zoe_link_poll(
 	const struct zoe_link *link, const struct zoe_deadline *deadline, int longest_ms);

@@ -9,7 +9,7 @@
 
 #include "producer_priv.h"
 
-enum { SERVICE_NS = 100000000, ACK_EVERY = 4 };
+enum { SERVICE_NS = 100000000, ACK_EVERY = 4, HANG_UP_MS = 100 };
 
 static struct zoe_feed *feed_find_free(struct zoe_producer *p) {
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
@@ -327,6 +327,9 @@ void zoe_producer_close(struct zoe_producer *p) {
 		}
 	}
 	say_leave(p, 0);
+	if (p->options.timeout_ms != 0) {
+		zoe_link_hang_up(&p->link, HANG_UP_MS);
+	}
 	zoe_handle_remove(&p->handle);
 	zoe_link_finish(&p->link);
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {

@@ -126,6 +126,18 @@ static void test_attach_says_that_producer_seats_are_taken(void **state) {
 	zoe_client_destroy(c);
 }
 
+static void test_attach_finds_the_seat_free_after_a_close(void **state) {
+	struct zoe_client *c = broker_connect(*state);
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct zoe_producer *p = produce(c, "desk", 1);
+
+		assert_non_null(p);
+		zoe_producer_close(p);
+	}
+	zoe_client_destroy(c);
+}
+
 static void test_attach_says_that_consumer_seats_are_taken(void **state) {
 	struct zoe_client *c = broker_connect(*state);
 	struct zoe_consumer_options options = {
@@ -261,6 +273,7 @@ int main(void) {
 		BROKER_TEST(test_attach_gives_a_late_joiner_the_newest, config),
 		BROKER_TEST(test_attach_hands_out_a_free_name, config),
 		BROKER_TEST(test_attach_says_that_producer_seats_are_taken, config),
+		BROKER_TEST(test_attach_finds_the_seat_free_after_a_close, config),
 		BROKER_TEST(test_attach_says_that_consumer_seats_are_taken, config),
 		BROKER_TEST(test_attach_refuses_to_hold_too_much, config),
 		BROKER_TEST(test_attach_suggests_a_name, config),

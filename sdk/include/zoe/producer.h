@@ -55,7 +55,9 @@ struct zoe_slot {
 ZOE_EXPORT int zoe_producer_open(struct zoe_client *c, const char *stream,
 	const struct zoe_producer_options *opt, struct zoe_producer **out);
 
-/* Cancels what is on loan and leaves. Consumers learn "gone, may come back". NULL is a no-op. */
+/* Cancels what is on loan and leaves. Consumers learn "gone, may come back". Unless opened with
+ * timeout_ms 0 it waits up to 100 ms until the broker has let go of the seat, so that the next open
+ * finds it free. NULL is a no-op. */
 ZOE_EXPORT void zoe_producer_close(struct zoe_producer *p);
 
 /* Tells consumers that the stream has ended: their next() drains what is there, then says
