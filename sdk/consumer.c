@@ -3,12 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 
 #include "client.h"
 #include "link.h"
+#include "pollable.h"
 #include "ring_wait.h"
 #include "view.h"
 
@@ -33,7 +32,8 @@ struct zoe_consumer {
 	bool is_parked_start, is_discont;
 	uint32_t events;
 	uint64_t service_ns; // when the socket was last looked at
-	int epoll, timer, bell;
+	struct zoe_pollable pollable;
+	int bell; // our end of the doorbell; -1 = none
 	uint32_t bell_serial, arm;
 };
 
@@ -169,7 +169,6 @@ static void handle_region(struct zoe_consumer *s) {
 
 static void handle_bell(struct zoe_consumer *s) {
 	struct zoe_packet *packet = s->client->packet;
-	struct epoll_event event = {.events = EPOLLIN};
 	int fd = zoe_packet_steal_fd(packet, 0);
 
 	if (fd < 0) {
@@ -179,7 +178,7 @@ static void handle_bell(struct zoe_consumer *s) {
 		close(s->bell);
 	}
 	s->bell = fd;
-	epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event);
+	zoe_pollable_add(&s->pollable, fd);
 }
 
 static void handle_packet(struct zoe_consumer *s) {
@@ -218,7 +217,7 @@ static void handle_packet(struct zoe_consumer *s) {
 static void ask_bell(struct zoe_consumer *s) {
 	struct zoe_msg_header request = {.type = ZOE_MSG_BELL, .size = sizeof(request)};
 
-	if (s->epoll >= 0 && s->bell_serial == 0 &&
+	if (zoe_pollable_is_open(&s->pollable) && s->bell_serial == 0 &&
 		(s->state == ATTACH_DONE || s->state == ATTACH_PARKED)) {
 		request.serial = ++s->link.serial;
 		if (zoe_link_send(&s->link, &request) == 0) {
@@ -337,7 +336,8 @@ int zoe_consumer_open(struct zoe_client *c, const char *stream,
 	atomic_init(&s->n_refs, 1);
 	s->client = c;
 	s->options = o;
-	s->epoll = s->timer = s->bell = -1;
+	zoe_pollable_init(&s->pollable);
+	s->bell = -1;
 	s->handle.close = handle_close;
 	zoe_wire_set_text(s->stream, sizeof(s->stream), stream);
 	zoe_link_init(&s->link, c);
@@ -358,12 +358,9 @@ void zoe_consumer_close(struct zoe_consumer *s) {
 	}
 	zoe_handle_remove(&s->handle);
 	s->link.epoll = -1;
-	for (int *fd = &s->epoll; fd; fd = fd == &s->epoll   ? &s->timer
-					   : fd == &s->timer ? &s->bell
-							     : NULL) {
-		if (*fd >= 0) {
-			close(*fd);
-		}
+	zoe_pollable_close(&s->pollable);
+	if (s->bell >= 0) {
+		close(s->bell);
 	}
 	/* The connection stays until the last frame is released: the seat's pins must count. */
 	for (uint32_t i = 0; i < s->n_views; i++) {
@@ -475,10 +472,9 @@ static int consumer_try(struct zoe_consumer *s, const struct zoe_frame **out) {
 /* Empties the doorbell and asks for the next ring. */
 static void consumer_arm(struct zoe_consumer *s) {
 	struct zoe_view *view = current_view(s);
-	uint64_t ticks;
 	char bytes[16];
 
-	(void)!read(s->timer, &ticks, sizeof(ticks));
+	zoe_pollable_tick(&s->pollable);
 	while (s->bell >= 0 && recv(s->bell, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
 	}
 	if (view) {
@@ -530,11 +526,11 @@ int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int 
 		if (error != -EAGAIN) {
 			return error ? fail_next(s, error) : 0;
 		}
-		if (timeout_ms == 0 && s->epoll >= 0) {
+		if (timeout_ms == 0 && zoe_pollable_is_open(&s->pollable)) {
 			consumer_arm(s);
 		}
-		if (s->epoll >= 0 || s->state != ATTACH_DONE || timeout_ms != 0 ||
-			zoe_now_ns() - s->service_ns > SERVICE_NS) {
+		if (zoe_pollable_is_open(&s->pollable) || s->state != ATTACH_DONE ||
+			timeout_ms != 0 || zoe_now_ns() - s->service_ns > SERVICE_NS) {
 			consumer_service(s);
 		}
 		error = consumer_try(s, out);
@@ -639,37 +635,16 @@ int zoe_consumer_at(struct zoe_consumer *s, uint64_t seq, const struct zoe_frame
 }
 
 int zoe_consumer_get_fd(struct zoe_consumer *s) {
-	/* The tick bounds what a lost ring can cost and looks for a lost broker; the first comes at
-	 * once, because frames may be waiting. */
-	struct itimerspec every = {
-		.it_interval = {.tv_nsec = 500000000}, .it_value = {.tv_nsec = 1}};
-	struct epoll_event event = {.events = EPOLLIN};
+	int fd;
 
 	if (zoe_client_is_forked(s->client)) {
 		return zoe_client_fail_forked(s->client);
 	}
-	if (s->epoll >= 0) {
-		return s->epoll;
+	fd = zoe_pollable_open(&s->pollable, &s->link);
+	if (fd >= 0) {
+		ask_bell(s);
 	}
-	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	s->epoll = s->timer < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	if (s->epoll < 0) {
-		int error = -errno;
-
-		if (s->timer >= 0) {
-			close(steal_fd(&s->timer));
-		}
-		return zoe_client_fail(s->client, error,
-			"stream '%s': make a pollable descriptor: %s", s->stream, strerror(-error));
-	}
-	timerfd_settime(s->timer, 0, &every, NULL);
-	epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->timer, &event);
-	s->link.epoll = s->epoll;
-	if (s->link.fd >= 0) {
-		epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->link.fd, &event);
-	}
-	ask_bell(s);
-	return s->epoll;
+	return fd;
 }
 
 uint32_t zoe_consumer_take_events(struct zoe_consumer *s) {

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 #include "producer_priv.h"
 
@@ -298,7 +296,7 @@ int zoe_producer_open(struct zoe_client *c, const char *stream,
 	p->client = c;
 	p->options = o;
 	p->format = o.format;
-	p->epoll = p->timer = -1;
+	zoe_pollable_init(&p->pollable);
 	p->handle.close = handle_close;
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
 		p->feeds[i].region.frames_fd = -1;
@@ -335,12 +333,7 @@ void zoe_producer_close(struct zoe_producer *p) {
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
 		zoe_feed_close(&p->feeds[i]);
 	}
-	if (p->epoll >= 0) {
-		close(p->epoll);
-	}
-	if (p->timer >= 0) {
-		close(p->timer);
-	}
+	zoe_pollable_close(&p->pollable);
 	zoe_client_unref(p->client);
 	free(p);
 }
@@ -375,13 +368,11 @@ const char *zoe_producer_get_name(const struct zoe_producer *p) {
 }
 
 int zoe_producer_is_wanted(struct zoe_producer *p) {
-	uint64_t ticks;
-
 	if (zoe_client_is_forked(p->client)) {
 		return zoe_client_fail_forked(p->client);
 	}
-	if (p->timer >= 0) {
-		(void)!read(p->timer, &ticks, sizeof(ticks));
+	if (zoe_pollable_is_open(&p->pollable)) {
+		zoe_pollable_tick(&p->pollable);
 		zoe_producer_service(p);
 	} else {
 		zoe_producer_service_sometimes(p);
@@ -395,32 +386,8 @@ int zoe_producer_is_wanted(struct zoe_producer *p) {
 }
 
 int zoe_producer_get_fd(struct zoe_producer *p) {
-	struct itimerspec every = {
-		.it_interval = {.tv_nsec = 500000000}, .it_value = {.tv_nsec = 1}};
-	struct epoll_event event = {.events = EPOLLIN};
-
 	if (zoe_client_is_forked(p->client)) {
 		return zoe_client_fail_forked(p->client);
 	}
-	if (p->epoll >= 0) {
-		return p->epoll;
-	}
-	p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	p->epoll = p->timer < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	if (p->epoll < 0) {
-		int error = -errno;
-
-		if (p->timer >= 0) {
-			close(steal_fd(&p->timer));
-		}
-		return zoe_client_fail(p->client, error,
-			"stream '%s': make a pollable descriptor: %s", p->stream, strerror(-error));
-	}
-	timerfd_settime(p->timer, 0, &every, NULL);
-	epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->timer, &event);
-	p->link.epoll = p->epoll;
-	if (p->link.fd >= 0) {
-		epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->link.fd, &event);
-	}
-	return p->epoll;
+	return zoe_pollable_open(&p->pollable, &p->link);
 }

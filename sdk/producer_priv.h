@@ -14,6 +14,7 @@
 #include "feed.h"
 #include "frame_layout.h"
 #include "link.h"
+#include "pollable.h"
 
 enum { ZOE_MAX_FEEDS = 4, ZOE_MAX_OPEN = 8 };
 
@@ -50,7 +51,7 @@ struct zoe_producer {
 	uint64_t n_dropped;
 	bool is_discont, is_ended;
 	bool is_starved; // no descriptor was left for a seat: claims nothing until re-attached
-	int epoll, timer;
+	struct zoe_pollable pollable;
 	struct zoe_open_slot slots[ZOE_MAX_OPEN];
 };
 

@@ -3,30 +3,24 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 #include "client.h"
 #include "link.h"
+#include "pollable.h"
 
 struct zoe_watch {
 	zoe_watch_fn fn;
 	void *user;
-	uint32_t epoch;   // of the connection that was asked to watch; 0 = none
-	uint32_t serial;  // of the request
-	int epoll, timer; // -1 until asked for
+	uint32_t epoch;  // of the connection that was asked to watch; 0 = none
+	uint32_t serial; // of the request
+	struct zoe_pollable pollable;
 };
 
 void zoe_watch_destroy(struct zoe_watch *watch) {
 	if (!watch) {
 		return;
 	}
-	if (watch->epoll >= 0) {
-		close(watch->epoll);
-	}
-	if (watch->timer >= 0) {
-		close(watch->timer);
-	}
+	zoe_pollable_close(&watch->pollable);
 	free(watch);
 }
 
@@ -254,8 +248,7 @@ static struct zoe_watch *watch_get(struct zoe_client *c) {
 	if (!c->watch) {
 		c->watch = calloc(1, sizeof(*c->watch));
 		if (c->watch) {
-			c->watch->epoll = -1;
-			c->watch->timer = -1;
+			zoe_pollable_init(&c->watch->pollable);
 		}
 	}
 	return c->watch;
@@ -278,10 +271,6 @@ int zoe_client_watch(struct zoe_client *c, zoe_watch_fn fn, void *user) {
 }
 
 int zoe_client_get_fd(struct zoe_client *c) {
-	/* Ticks for ever, so that a lost broker is looked for; the first tick comes at once. */
-	struct itimerspec every = {
-		.it_interval = {.tv_nsec = 500000000}, .it_value = {.tv_nsec = 1}};
-	struct epoll_event event = {.events = EPOLLIN};
 	struct zoe_watch *w;
 
 	if (zoe_client_is_forked(c)) {
@@ -289,29 +278,9 @@ int zoe_client_get_fd(struct zoe_client *c) {
 	}
 	w = watch_get(c);
 	if (!w) {
-		return zoe_client_fail(c, -ENOMEM, "make a pollable descriptor: no memory");
+		return zoe_client_fail(c, -ENOMEM, "cannot make a pollable descriptor: no memory");
 	}
-	if (w->epoll >= 0) {
-		return w->epoll;
-	}
-	w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	w->epoll = w->timer < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	if (w->epoll < 0) {
-		int error = -errno;
-
-		if (w->timer >= 0) {
-			close(steal_fd(&w->timer));
-		}
-		return zoe_client_fail(
-			c, error, "make a pollable descriptor: %s", strerror(-error));
-	}
-	timerfd_settime(w->timer, 0, &every, NULL);
-	epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->timer, &event);
-	c->link->epoll = w->epoll;
-	if (c->link->fd >= 0) {
-		epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->link->fd, &event);
-	}
-	return w->epoll;
+	return zoe_pollable_open(&w->pollable, c->link);
 }
 
 static void watch_ask(struct zoe_client *c) {
@@ -329,14 +298,13 @@ static void watch_ask(struct zoe_client *c) {
 }
 
 int zoe_client_dispatch(struct zoe_client *c) {
-	uint64_t ticks;
 	int result = 0;
 
 	if (zoe_client_is_forked(c)) {
 		return zoe_client_fail_forked(c);
 	}
-	if (c->watch && c->watch->timer >= 0) {
-		(void)!read(c->watch->timer, &ticks, sizeof(ticks));
+	if (c->watch) {
+		zoe_pollable_tick(&c->watch->pollable);
 	}
 	if (zoe_link_step(c->link) != 0) {
 		return 0;
