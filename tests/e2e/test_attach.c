@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char config[] =
 	"version: 1\n"
@@ -78,6 +79,23 @@ static void test_attach_maps_memory_named_as_the_region(void **state) {
 	}
 	fclose(maps);
 	assert_true(is_found);
+	zoe_client_destroy(c);
+}
+
+/* What may be handed to an X server, whose other clients can write it too, is the pixels' memory
+ * alone: no word of the ring lies in it. */
+static void test_attach_lends_the_memory_of_pixels_only(void **state) {
+	struct zoe_client *c = broker_connect(*state);
+	struct zoe_producer *p = produce(c, "desk", 1);
+	char link[64], target[128] = "";
+	struct zoe_slot *slot;
+	uint64_t offset;
+
+	assert_int_equal(zoe_producer_acquire(p, NULL, &slot, DEADLINE_MS), 0);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", zoe_slot_get_memfd(slot, &offset));
+	assert_true(readlink(link, target, sizeof(target) - 1) > 0);
+	assert_string_equal(target, "/memfd:desk#1.frames (deleted)");
+	assert_int_equal(offset % 4096, 0);
 	zoe_client_destroy(c);
 }
 
@@ -270,6 +288,7 @@ int main(void) {
 		BROKER_TEST(test_attach_lists_streams_by_name, config),
 		BROKER_TEST(test_attach_shows_who_is_there_in_status, config),
 		BROKER_TEST(test_attach_maps_memory_named_as_the_region, config),
+		BROKER_TEST(test_attach_lends_the_memory_of_pixels_only, config),
 		BROKER_TEST(test_attach_gives_a_late_joiner_the_newest, config),
 		BROKER_TEST(test_attach_hands_out_a_free_name, config),
 		BROKER_TEST(test_attach_says_that_producer_seats_are_taken, config),
