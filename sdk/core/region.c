@@ -11,11 +11,12 @@
 
 static int map_sealed(void **map, int fd, uint64_t size, bool is_writable) {
 	int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	int seals = fcntl(fd, F_GET_SEALS); /* -1 has all bits set */
 	struct stat st;
 	void *at;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || (fcntl(fd, F_GET_SEALS) & wanted) != wanted ||
-		st.st_size < 0 || (uint64_t)st.st_size < size || size > SIZE_MAX) {
+	if (seals < 0 || (seals & wanted) != wanted || fstat(fd, &st) < 0 || st.st_size < 0 ||
+		(uint64_t)st.st_size < size || size > SIZE_MAX) {
 		return -EPROTO;
 	}
 	at = mmap(NULL, (size_t)size, is_writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,

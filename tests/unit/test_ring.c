@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <zoe/frame.h>
 
 #include "frame_check.h"
+#include "region.h"
 #include "ring_check.h"
 #include "ring_read.h"
 #include "ring_write.h"
@@ -257,6 +261,18 @@ static void test_geometry_refuses_lies(void **state) {
 	}
 }
 
+/* A plain file can be cut under its readers, and has no seals to say that it cannot. */
+static void test_region_refuses_memory_without_seals(void **state) {
+	FILE *file = tmpfile();
+	void *page = NULL;
+
+	(void)state;
+	assert_non_null(file);
+	assert_int_equal(ftruncate(fileno(file), ZOE_SEAT_PAGE_BYTES), 0);
+	assert_int_equal(zoe_seat_map(&page, fileno(file), false), -EPROTO);
+	fclose(file);
+}
+
 int main(void) {
 #define RING(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -273,6 +289,7 @@ int main(void) {
 		RING(test_ring_survives_hostile_order_entries),
 		RING(test_ring_owes_wakes_only_to_sleepers),
 		RING(test_geometry_refuses_lies),
+		cmocka_unit_test(test_region_refuses_memory_without_seals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
