@@ -213,6 +213,7 @@ static int header_copy(const struct zoe_ring *ring, uint64_t s, struct zoe_frame
 static void view_set_rate(const struct zoe_ring *ring, struct zoe_ring_view *view) {
 	uint64_t newest = view->head_seq - 1, first, span;
 	struct zoe_frame_header hdr;
+	double rate_mhz;
 
 	first = view->head_seq > ring->geo.depth ? view->head_seq - ring->geo.depth : 1;
 	while (first < newest && header_copy(ring, first, &hdr) != 0) {
@@ -222,8 +223,9 @@ static void view_set_rate(const struct zoe_ring *ring, struct zoe_ring_view *vie
 		return;
 	}
 	span = view->last_publish_ns - hdr.publish_ns;
-	if (span < UINT64_C(1) << 50) {
-		view->rate_mhz = (uint32_t)((double)(newest - first) * 1e12 / (double)span);
+	rate_mhz = (double)(newest - first) * 1e12 / (double)span;
+	if (rate_mhz >= 1 && rate_mhz <= UINT32_MAX) {
+		view->rate_mhz = (uint32_t)rate_mhz;
 	}
 }
 
