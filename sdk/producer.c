@@ -226,6 +226,7 @@ void zoe_producer_grow(struct zoe_producer *p, const struct zoe_format *f) {
 	p->grow_bytes = f->size_bytes;
 	if (zoe_link_send(&p->link, &request.header) == 0) {
 		p->grow_generation = request.generation;
+		p->grow_error = 0;
 	}
 }
 

@@ -114,10 +114,10 @@ static int get_room(
 	struct zoe_producer *p, const struct zoe_format *f, const struct zoe_deadline *deadline) {
 	int error;
 
-	p->grow_error = 0;
 	zoe_producer_grow(p, f);
 	zoe_producer_service(p);
-	error = p->grow_error;
+	error = p->grow_error; /* now, or since the last call */
+	p->grow_error = 0;
 	if (f->size_bytes <= p->feed->region.ring.geo.slot_bytes) {
 		return 0;
 	}
