@@ -17,22 +17,30 @@ void zoe_link_init(struct zoe_link *link, struct zoe_client *client) {
 	*link = (struct zoe_link){.client = client, .fd = -1, .epoll = -1};
 }
 
+/* A forked child may have the socket open too: closing ours would neither tell the broker nor take
+ * it out of the epoll set. */
+static void link_close(struct zoe_link *link) {
+	if (link->fd < 0) {
+		return;
+	}
+	if (link->epoll >= 0) {
+		epoll_ctl(link->epoll, EPOLL_CTL_DEL, link->fd, NULL);
+	}
+	shutdown(link->fd, SHUT_RDWR);
+	close(steal_fd(&link->fd));
+}
+
 void zoe_link_drop(struct zoe_link *link) {
 	uint32_t next = link->back_off_ms ? link->back_off_ms * 2 : BACK_OFF_FIRST_MS;
 
-	if (link->fd >= 0) {
-		close(link->fd); /* leaves the epoll set by itself */
-		link->fd = -1;
-	}
+	link_close(link);
 	link->state = ZOE_LINK_DOWN;
 	link->back_off_ms = next < BACK_OFF_LAST_MS ? next : BACK_OFF_LAST_MS;
 	link->retry_ns = zoe_now_ns() + link->back_off_ms * UINT64_C(1000000);
 }
 
 void zoe_link_finish(struct zoe_link *link) {
-	if (link->fd >= 0) {
-		close(link->fd);
-	}
+	link_close(link);
 	*link = (struct zoe_link){.fd = -1, .epoll = -1};
 }
 
