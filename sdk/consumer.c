@@ -11,7 +11,7 @@
 #include "ring_wait.h"
 #include "view.h"
 
-enum { MAX_VIEWS = 8, MAX_SKIPS = 64, SERVICE_NS = 100000000 };
+enum { MAX_VIEWS = 8, MAX_SKIPS = 64, MAX_RINGS = 16, SERVICE_NS = 100000000 };
 
 enum attach_state { ATTACH_NONE, ATTACH_ASKED, ATTACH_PARKED, ATTACH_DONE, ATTACH_REFUSED };
 
@@ -167,6 +167,13 @@ static void handle_region(struct zoe_consumer *s) {
 	add_view(s, msg, packet->fds);
 }
 
+static void drop_bell(struct zoe_consumer *s) {
+	if (s->bell >= 0) {
+		zoe_pollable_remove(&s->pollable, s->bell);
+		close(steal_fd(&s->bell));
+	}
+}
+
 static void handle_bell(struct zoe_consumer *s) {
 	struct zoe_packet *packet = s->client->packet;
 	int fd = zoe_packet_steal_fd(packet, 0);
@@ -174,9 +181,7 @@ static void handle_bell(struct zoe_consumer *s) {
 	if (fd < 0) {
 		return;
 	}
-	if (s->bell >= 0) {
-		close(s->bell);
-	}
+	drop_bell(s);
 	s->bell = fd;
 	zoe_pollable_add(&s->pollable, fd);
 }
@@ -469,14 +474,26 @@ static int consumer_try(struct zoe_consumer *s, const struct zoe_frame **out) {
 	return -EAGAIN;
 }
 
+/* Producers may ring as fast as we listen: what is left then rings again. After the end of file
+ * the doorbell would be readable for ever. */
+static void empty_bell(struct zoe_consumer *s) {
+	char bytes[16];
+	ssize_t n = 1;
+
+	for (unsigned i = 0; i < MAX_RINGS && s->bell >= 0 && n > 0; i++) {
+		n = recv(s->bell, bytes, sizeof(bytes), MSG_DONTWAIT);
+	}
+	if (n == 0) {
+		drop_bell(s);
+	}
+}
+
 /* Empties the doorbell and asks for the next ring. */
 static void consumer_arm(struct zoe_consumer *s) {
 	struct zoe_view *view = current_view(s);
-	char bytes[16];
 
 	zoe_pollable_tick(&s->pollable);
-	while (s->bell >= 0 && recv(s->bell, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
-	}
+	empty_bell(s);
 	if (view) {
 		/* [SLEEP] SC, before the look at head that follows. */
 		atomic_fetch_add_explicit(&view->reader.seat->arm, 1, memory_order_seq_cst);
@@ -521,11 +538,13 @@ int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int 
 		return zoe_client_fail_forked(s->client);
 	}
 	for (;;) {
+		const struct zoe_view *armed;
 		int error = consumer_try(s, out);
 
 		if (error != -EAGAIN) {
 			return error ? fail_next(s, error) : 0;
 		}
+		armed = current_view(s);
 		if (timeout_ms == 0 && zoe_pollable_is_open(&s->pollable)) {
 			consumer_arm(s);
 		}
@@ -540,8 +559,11 @@ int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int 
 		if (s->state == ATTACH_REFUSED) {
 			return s->refused;
 		}
-		if (timeout_ms == 0) {
+		if (timeout_ms == 0 && current_view(s) == armed) {
 			return -EAGAIN;
+		}
+		if (timeout_ms == 0) {
+			continue; /* another generation: its seat is not armed yet */
 		}
 		if (!has_deadline) {
 			deadline = zoe_deadline_init(timeout_ms);

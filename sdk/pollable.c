@@ -21,6 +21,10 @@ void zoe_pollable_add(const struct zoe_pollable *pollable, int fd) {
 	epoll_ctl(pollable->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+void zoe_pollable_remove(const struct zoe_pollable *pollable, int fd) {
+	epoll_ctl(pollable->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
 int zoe_pollable_open(struct zoe_pollable *pollable, struct zoe_link *link) {
 	/* The first tick comes at once: something may be waiting already. */
 	struct itimerspec every = {

@@ -23,8 +23,10 @@ int zoe_pollable_open(struct zoe_pollable *pollable, struct zoe_link *link);
 
 bool zoe_pollable_is_open(const struct zoe_pollable *pollable);
 
-/* Watches one more descriptor, which leaves the set when it is closed. */
+/* Watches one more descriptor. It has to be removed before it is closed: where a forked child has
+ * it open too, closing it alone leaves it in the set. */
 void zoe_pollable_add(const struct zoe_pollable *pollable, int fd);
+void zoe_pollable_remove(const struct zoe_pollable *pollable, int fd);
 
 /* Takes a tick that is due; never waits. */
 void zoe_pollable_tick(const struct zoe_pollable *pollable);
