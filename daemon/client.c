@@ -307,17 +307,6 @@ static void client_on_retry(struct ev_loop *loop, struct ev_timer *timer, int ev
 	}
 }
 
-void client_set_ready(struct client *client) {
-	if (!health_is_same(client->who.pid, client->start_time)) {
-		log_warn("client %d: dropped, another process has its number now",
-			(int)client->who.pid);
-		client_doom(client);
-		return;
-	}
-	client->state = CLIENT_READY;
-	client_set_timer(client, list_is_empty(&client->queue) ? 0.0 : STUCK_S);
-}
-
 static uint32_t client_count_of_user(const struct server *server, uid_t uid) {
 	const struct client *client;
 	uint32_t n = 0;
@@ -445,6 +434,30 @@ static void client_end(struct client *client) {
 	consumer_destroy(client->consumer);
 	server->n_clients--;
 	client_free(client);
+}
+
+/* A process that comes back is not about to die: what its lost connections held is free, above all
+ * for itself. */
+static void client_end_lost(struct server *server, pid_t pid) {
+	struct client *client, *after;
+
+	list_for_each_safe(client, after, &server->clients, link) {
+		if (client->state == CLIENT_LOST && client->who.pid == pid) {
+			client_end(client);
+		}
+	}
+}
+
+void client_set_ready(struct client *client) {
+	if (!health_is_same(client->who.pid, client->start_time)) {
+		log_warn("client %d: dropped, another process has its number now",
+			(int)client->who.pid);
+		client_doom(client);
+		return;
+	}
+	client_end_lost(client->server, client->who.pid);
+	client->state = CLIENT_READY;
+	client_set_timer(client, list_is_empty(&client->queue) ? 0.0 : STUCK_S);
 }
 
 void client_end_doomed(struct server *server) {

@@ -106,7 +106,12 @@ static void handle_grow(struct zoe_producer *p) {
 	}
 }
 
+/* Who is attached goes on in its old ring, and asks again, until its seat is free. */
 static void refuse(struct zoe_producer *p) {
+	if (p->state == ZOE_ATTACH_DONE && p->client->packet->header.status == -EBUSY) {
+		zoe_link_drop(&p->link);
+		return;
+	}
 	p->refused = zoe_client_fail_packet(p->client, p->client->packet);
 	p->state = ZOE_ATTACH_REFUSED;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define N_ROUNDS 1000
@@ -18,7 +19,8 @@ static char config[] = "version: 1\n"
 		       "    producers: 3\n"
 		       "    open: 2\n"
 		       "    consumers: 4\n"
-		       "    hold: 3\n";
+		       "    hold: 3\n"
+		       "  lone: {max_frame: 64x64 XR24}\n";
 
 static int hold_frames(const struct broker *broker, int pipe) {
 	struct zoe_client *c = broker_connect(broker);
@@ -210,12 +212,37 @@ static void test_kill_of_an_external_writer_moves_away(void **state) {
 	expect_new_generation(*state, write_externally, true);
 }
 
+static void cut_sockets(void) {
+	for (int fd = 3; fd < 256; fd++) {
+		(void)shutdown(fd, SHUT_RDWR); /* of anything else it is refused */
+	}
+}
+
+static void test_kill_of_a_socket_lets_its_producer_come_back(void **state) {
+	struct zoe_client *c = broker_connect(*state);
+	struct zoe_producer *p = produce(c, "lone", 1);
+	uint64_t end = now_ms() + DEADLINE_MS;
+	struct stream_state now = {0};
+
+	assert_int_equal(publish(p, 1), 0);
+	cut_sockets();
+	assert_true(zoe_producer_get_fd(p) >= 0); /* every question looks at the socket now */
+	while ((now.generation != 2 || now.n_producers != 1) && now_ms() < end) {
+		assert_true(zoe_producer_is_wanted(p) >= 0);
+		assert_int_equal(stream_get_state(*state, "lone", &now), 0);
+	}
+	assert_int_equal(now.n_producers, 1);
+	assert_int_equal(publish(p, 2), 0);
+	zoe_client_destroy(c);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_kill_of_a_consumer_gives_its_frames_back, config),
 		BROKER_TEST(test_kill_of_a_producer_gives_its_slots_back, config),
 		BROKER_TEST(test_kill_of_a_thousand_leaks_nothing, config),
 		BROKER_TEST(test_kill_of_a_socket_moves_away_from_its_producer, config),
+		BROKER_TEST(test_kill_of_a_socket_lets_its_producer_come_back, config),
 		BROKER_TEST(test_kill_of_an_external_writer_moves_away, config),
 	};
 
