@@ -275,6 +275,11 @@ void consumer_get_bell(struct client *client, const struct zoe_packet *packet) {
 		client_reject(client, &packet->header, "BELL is for consumers");
 		return;
 	}
+	if (consumer->bell >= 0) {
+		client_refuse(client, &packet->header, -EBUSY, "stream '%s': it has a doorbell",
+			consumer->name);
+		return;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
 		int r = -errno;
 
@@ -282,7 +287,6 @@ void consumer_get_bell(struct client *client, const struct zoe_packet *packet) {
 			consumer->name, strerror(-r));
 		return;
 	}
-	cleanup_fd_fn(&consumer->bell);
 	consumer->bell = ends[0];
 	consumer->bell_serial++;
 	seat = consumer_find_seat(consumer);
