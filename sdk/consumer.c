@@ -84,7 +84,9 @@ static void enter_view(struct zoe_consumer *s, uint32_t i) {
 		s->is_discont = s->want != 0;
 		s->want = s->want ? view->region.start : first_want(s, view);
 	} else if (view->region.start > s->want) {
-		s->missed += view->region.start - s->want;
+		if (s->options.delivery == ZOE_EVERY) {
+			s->missed += view->region.start - s->want;
+		}
 		s->want = view->region.start;
 	}
 	s->last_lineage = view->region.lineage;
@@ -530,6 +532,18 @@ static void consumer_sleep(struct zoe_consumer *s, const struct zoe_deadline *de
 	}
 }
 
+/* Has the socket something for us, or may it have? Not while frames flow: no system call then. */
+static bool needs_service(const struct zoe_consumer *s) {
+	const struct zoe_view *view = current_view(s);
+	int is_closed = 1;
+
+	if (view) {
+		zoe_ring_get_head(&view->reader, &is_closed);
+	}
+	return zoe_pollable_is_open(&s->pollable) || s->state != ATTACH_DONE || is_closed ||
+	       zoe_now_ns() - s->service_ns > SERVICE_NS;
+}
+
 int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int timeout_ms) {
 	struct zoe_deadline deadline = {0};
 	bool has_deadline = false;
@@ -548,8 +562,7 @@ int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int 
 		if (timeout_ms == 0 && zoe_pollable_is_open(&s->pollable)) {
 			consumer_arm(s);
 		}
-		if (zoe_pollable_is_open(&s->pollable) || s->state != ATTACH_DONE ||
-			timeout_ms != 0 || zoe_now_ns() - s->service_ns > SERVICE_NS) {
+		if (needs_service(s)) {
 			consumer_service(s);
 		}
 		error = consumer_try(s, out);
