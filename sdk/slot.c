@@ -386,6 +386,9 @@ int zoe_slot_set(struct zoe_slot *s, enum zoe_tag tag, const void *data, size_t 
 	if (!o->feed) {
 		return -EINVAL;
 	}
+	if (zoe_client_is_forked(o->producer->client)) {
+		return zoe_client_fail_forked(o->producer->client); /* nothing is mapped here */
+	}
 	ring = &o->feed->region.ring;
 	return zoe_tlv_put(zoe_ring_get_header(ring, o->index) + sizeof(struct zoe_frame_header),
 		ring->geo.meta_bytes, &o->meta_size, (uint32_t)tag, data, size);

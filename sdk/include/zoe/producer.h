@@ -100,7 +100,7 @@ ZOE_EXPORT int zoe_producer_push(
 	struct zoe_producer *p, const struct zoe_picture *src, int timeout_ms);
 
 /* Adds a tag to the slot's frame, copying size bytes; the same tag again replaces it.
- * Returns: 0; -ENOSPC no room (the config's `metadata`); -EINVAL. */
+ * Returns: 0; -ENOSPC no room (the config's `metadata`); -EINVAL; -ECHILD. */
 ZOE_EXPORT int zoe_slot_set(struct zoe_slot *s, enum zoe_tag tag, const void *data, size_t size);
 
 /* The memfd that holds the slot's payload and where in it: for MIT-SHM and wl_shm. Needs
