@@ -8,7 +8,7 @@
 #include "frame_check.h"
 #include "producer_priv.h"
 
-enum { SYNC_MS = 20 };
+enum { SYNC_MS = 20, MAX_TURNS = 64 };
 
 static struct zoe_open_slot *slot_find_free(struct zoe_producer *p) {
 	for (uint32_t i = 0; i < p->options.open; i++) {
@@ -164,7 +164,7 @@ static int get_ready(
 
 static int acquire_until(struct zoe_producer *p, const struct zoe_format *f, uint32_t *index,
 	const struct zoe_deadline *deadline) {
-	for (;;) {
+	for (unsigned turn = 0;; turn++) {
 		int result = get_ready(p, f, deadline);
 
 		if (result == 0) {
@@ -184,8 +184,11 @@ static int acquire_until(struct zoe_producer *p, const struct zoe_format *f, uin
 		if (result <= 0) {
 			return result;
 		}
-		/* A roster that changes all the time must not keep timeout 0 here: catch_up() makes
-		 * progress, at most one message a turn, of which the broker lends 16. */
+		/* Consumers that come and go without pause must not keep a hook here. */
+		if (deadline->end_ns == 0 && turn == MAX_TURNS) {
+			return zoe_client_fail(p->client, -EAGAIN,
+				"stream '%s': its readers change too fast", p->stream);
+		}
 		if (deadline->end_ns != 0 && zoe_deadline_left(deadline) == 0) {
 			return zoe_client_fail(
 				p->client, -ETIMEDOUT, "stream '%s': no slot in time", p->stream);
@@ -231,6 +234,7 @@ static struct zoe_open_slot *slot_get_open(struct zoe_slot *s) {
 static bool format_is_same(const struct zoe_format *a, const struct zoe_format *b) {
 	return a->fourcc == b->fourcc && a->width == b->width && a->height == b->height &&
 	       a->size_bytes == b->size_bytes && a->transform == b->transform &&
+	       a->field == b->field && a->chroma_site == b->chroma_site &&
 	       a->primaries == b->primaries && a->transfer == b->transfer &&
 	       a->matrix == b->matrix && a->range == b->range && a->alpha == b->alpha &&
 	       memcmp(a->stride, b->stride, sizeof(a->stride)) == 0 &&
