@@ -37,20 +37,13 @@ struct capture {
 	uint64_t start_ns, shown_ns; // CLOCK_MONOTONIC: of the first frame, of the last progress
 };
 
-static uint64_t get_now_ns(void) {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 static int fail_source(const struct capture *c, int rc) {
 	tool_fail("capture: %s", x11_source_get_error(c->source));
 	return rc;
 }
 
 static void show_progress(struct capture *c) {
-	uint64_t now = get_now_ns();
+	uint64_t now = tool_get_now_ns();
 	double seconds = (double)(now - c->start_ns) / 1e9;
 	struct zoe_format f;
 
@@ -98,7 +91,7 @@ static int fill_slot(struct capture *c, struct zoe_slot *slot) {
 static int publish_frame(struct capture *c) {
 	struct zoe_format format;
 	struct zoe_slot *slot;
-	uint64_t now = get_now_ns();
+	uint64_t now = tool_get_now_ns();
 	int rc;
 
 	pace(c, now);
@@ -112,7 +105,7 @@ static int publish_frame(struct capture *c) {
 		tool_fail_client(c->tool);
 		return rc;
 	}
-	slot->pts_ns = get_now_ns();
+	slot->pts_ns = tool_get_now_ns();
 	rc = fill_slot(c, slot);
 	if (rc < 0) {
 		return rc == -EAGAIN ? 0 : rc;
@@ -149,7 +142,7 @@ static void sleep_until_due(struct capture *c) {
 	struct pollfd fds[3] = {{.fd = x11_source_get_fd(c->source), .events = POLLIN},
 		{.fd = zoe_producer_get_fd(c->producer), .events = POLLIN},
 		{.fd = tool_get_stop_fd(), .events = POLLIN}};
-	uint64_t now = get_now_ns(), wait_ns;
+	uint64_t now = tool_get_now_ns(), wait_ns;
 	struct timespec wait;
 	bool is_timed = c->is_wanted && (c->is_due || c->order->target.has_cursor);
 
@@ -169,7 +162,7 @@ static void sleep_until_due(struct capture *c) {
 static int take_turn(struct capture *c) {
 	int rc;
 
-	if (!c->is_wanted || get_now_ns() < c->next_ns) {
+	if (!c->is_wanted || tool_get_now_ns() < c->next_ns) {
 		return 0;
 	}
 	if (!c->is_due && !c->order->target.has_cursor) {
@@ -180,7 +173,7 @@ static int take_turn(struct capture *c) {
 		return fail_source(c, rc);
 	}
 	if (!c->is_due && rc == 0) {
-		pace(c, get_now_ns());
+		pace(c, tool_get_now_ns());
 		return 1;
 	}
 	c->is_due = true;
@@ -211,35 +204,13 @@ static int film(struct capture *c) {
 	return 0;
 }
 
-/* Waits for the stream as --timeout says. Returns: 0; TOOL_FAILED; TOOL_STOPPED. */
+/* Waits for the stream as --timeout says. Returns: as tool_open_producer(). */
 static int open_producer(struct capture *c) {
 	struct zoe_producer_options options = {
 		.struct_size = sizeof(options), .flags = ZOE_EXTERNAL_WRITER};
-	uint64_t start = get_now_ns(), end = UINT64_MAX;
-	bool has_said = false;
-	int rc;
 
-	if (c->tool->timeout_ms >= 0) {
-		end = start + (uint64_t)c->tool->timeout_ms * 1000000U;
-	}
 	x11_source_get_format(c->source, &options.format);
-	options.timeout_ms = TOOL_TICK_MS;
-	for (;;) {
-		rc = zoe_producer_open(c->tool->client, c->order->stream, &options, &c->producer);
-		if (rc == 0 || tool_is_stopped()) {
-			return rc == 0 ? 0 : TOOL_STOPPED;
-		}
-		if (rc != -ETIMEDOUT && rc != -EAGAIN) {
-			return tool_fail_client(c->tool);
-		}
-		if (get_now_ns() >= end) {
-			return tool_fail_client(c->tool);
-		}
-		if (!has_said && !c->tool->is_quiet && get_now_ns() - start > 1000000000U) {
-			has_said = true;
-			fprintf(stderr, "zoe: waiting for stream '%s' ...\n", c->order->stream);
-		}
-	}
+	return tool_open_producer(c->tool, c->order->stream, &options, &c->producer);
 }
 
 static int run(struct capture *c) {

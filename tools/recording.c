@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct recording {
 	struct tool *tool;                   // borrowed
@@ -20,13 +19,6 @@ struct recording {
 	uint64_t publish_ns;         // of the last frame
 	uint64_t start_ns, shown_ns; // CLOCK_MONOTONIC: of the first frame, of the last progress
 };
-
-static uint64_t get_now_ns(void) {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 /* Time since the first frame, strictly increasing. Where the producer's clock steps back (another
  * producer, another clock), time goes on by what passed between the two publishings. */
@@ -188,7 +180,7 @@ static int change_file(struct recording *r) {
 }
 
 static void show_progress(struct recording *r) {
-	uint64_t now = get_now_ns();
+	uint64_t now = tool_get_now_ns();
 	double seconds = (double)(now - r->start_ns) / 1e9;
 
 	if (r->tool->is_quiet || !isatty(STDERR_FILENO) || now - r->shown_ns < 500000000U) {
@@ -206,7 +198,7 @@ static int take_frame(struct recording *r, const struct zoe_frame *frame) {
 	int rc = 0;
 
 	if (r->n_frames == 0) {
-		r->start_ns = get_now_ns();
+		r->start_ns = tool_get_now_ns();
 		choose_rate(r, frame);
 	} else {
 		r->n_lost += frame->lost;
@@ -237,7 +229,7 @@ static int get_wait_ms(const struct recording *r) {
 	if (r->order->duration_ms == 0 || r->n_frames == 0) {
 		return -1;
 	}
-	passed_ms = (get_now_ns() - r->start_ns) / 1000000U;
+	passed_ms = (tool_get_now_ns() - r->start_ns) / 1000000U;
 	return passed_ms >= (uint64_t)r->order->duration_ms
 		       ? 0
 		       : r->order->duration_ms - (int)passed_ms;
