@@ -40,7 +40,7 @@ const struct command commands[] = {
 		"  zoe push test --pattern counter --frames 10000 --fps 240\n"},
 	{"capture", capture_run, "film an X screen or window into a stream",
 		"x11 STREAM [--display D] [--window ID|NAME] [--fps N] [--cursor composite|none]",
-		"  --display D          :0 (else $DISPLAY)\n"
+		"  --display D          the X display, as :0 ($DISPLAY)\n"
 		"  --window W           one window, by its id or a part of its title (the whole "
 		"screen)\n"
 		"  --fps N              at most N frames a second (60)\n"
@@ -62,10 +62,10 @@ const struct command commands[] = {
 		"  zoe snap desk desk.png\n"
 		"  zoe snap desk - | feh -\n"},
 	{"record", record_run, "write a stream to a file, or to a pipe",
-		"STREAM FILE|- [--format nut|mkv|y4m|raw] [--codec ffv1|h264] [--frames "
+		"STREAM FILE|- [--format nut|mkv|y4m|raw] [--codec ffv1|h264|raw] [--frames "
 		"N|--duration T]",
 		"  --format F       nut, mkv, y4m, raw (else by the file's suffix; - is NUT)\n"
-		"  --codec C        in mkv: ffv1 (lossless, default) or h264\n"
+		"  --codec C        ffv1 (lossless; mkv's default), h264, or raw (nut's default)\n"
 		"  --frames N       end after N frames\n"
 		"  --duration T     end after T: 10s, 500ms, 2min\n"
 		"  --fps N          y4m only: its constant rate; frames are repeated or left out "

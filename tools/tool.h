@@ -82,7 +82,8 @@ int tool_fail_usage(const struct tool *tool, const char *format, ...) attr_print
 /* The client's sentence. Returns TOOL_FAILED. */
 int tool_fail_client(const struct tool *tool);
 
-/* Opens a consumer or producer, waiting as --timeout says; prints what it waits for after a second.
+/* Opens a consumer or producer, waiting as --timeout says; says what it waits for, on a
+ * terminal at once, else after a second.
  * Returns: 0; TOOL_FAILED with its sentence; TOOL_DONE + 100 = stopped by signal (say nothing). */
 enum { TOOL_STOPPED = 100 };
 int tool_open_consumer(struct tool *tool, const char *stream,
