@@ -10,10 +10,14 @@
  */
 #include "bench.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAX_RESULTS = 32 };
 
@@ -32,6 +36,29 @@ double bench_now_us(void) {
 void bench_die(const char *what) {
 	fprintf(stderr, "zoe-bench: %s\n", what);
 	exit(1);
+}
+
+pid_t bench_fork(void) {
+	pid_t parent = getpid(), child = fork();
+
+	if (child < 0) {
+		bench_die("cannot fork");
+	}
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent) {
+			_exit(1); /* it died before we asked */
+		}
+	}
+	return child;
+}
+
+void bench_join(pid_t child, const char *what) {
+	int status;
+
+	if (waitpid(child, &status, 0) < 0 || status != 0) {
+		bench_die(what);
+	}
 }
 
 struct zoe_client *bench_connect(const struct bench *b) {

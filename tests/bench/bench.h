@@ -37,6 +37,10 @@ struct bench_result {
 void bench_add(struct bench *b, const struct bench_result *result);
 
 double bench_now_us(void);
+/* fork(), and the child dies with its parent, however that ends. */
+pid_t bench_fork(void);
+/* Waits for a child of bench_fork(), which must have exited with 0. */
+void bench_join(pid_t child, const char *what);
 void bench_die(const char *what);
 struct zoe_client *bench_connect(const struct bench *b);
 

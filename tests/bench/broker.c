@@ -11,9 +11,9 @@
 
 #include "bench.h"
 
-enum { READERS = 4 };
+enum { READERS = 4, JOIN_FRAMES = 30 };
 
-static char directory[] = "/tmp/zoe-bench-XXXXXX";
+static char directory[48] = "/tmp/zoe-bench-XXXXXX"; // the script's own, where it gives one
 
 static const char config[] = "version: 1\n"
 			     "broker: {memory_limit: 2GiB}\n"
@@ -27,15 +27,24 @@ static void pause_us(double us) {
 	nanosleep(&ts, NULL);
 }
 
+/* The script removes its own, whatever becomes of us. */
+static void directory_make(void) {
+	const char *given = getenv("ZOE_BENCH_DIR");
+
+	if (given && strlen(given) < sizeof(directory)) {
+		memcpy(directory, given, strlen(given) + 1);
+	} else if (!mkdtemp(directory)) {
+		bench_die("no temporary directory");
+	}
+}
+
 void broker_start(struct bench *b, const char *program) {
 	struct zoe_client *client;
 	char path[64];
 	double began;
 	FILE *file;
 
-	if (!mkdtemp(directory)) {
-		bench_die("no temporary directory");
-	}
+	directory_make();
 	snprintf(path, sizeof(path), "%s/c.yaml", directory);
 	snprintf(b->socket, sizeof(b->socket), "%s/socket", directory);
 	file = fopen(path, "w");
@@ -43,7 +52,7 @@ void broker_start(struct bench *b, const char *program) {
 		bench_die("cannot write the config");
 	}
 	began = bench_now_us();
-	b->broker = fork();
+	b->broker = bench_fork();
 	if (b->broker == 0) {
 		if (!freopen("/dev/null", "w", stderr)) {
 			_exit(126);
@@ -112,24 +121,27 @@ static double rss_kib_of(pid_t pid) {
 	return kib;
 }
 
-static void read_for(const struct bench *b, double seconds) {
+/* Sees at least n_frames, or the figure would be that of a broker with nobody attached. */
+static void read_for(const struct bench *b, double seconds, unsigned n_frames) {
 	struct zoe_consumer_options options = {
 		.struct_size = sizeof(options), .delivery = ZOE_EVERY, .timeout_ms = 5000};
 	struct zoe_client *client = bench_connect(b);
 	double end = bench_now_us() + seconds * 1e6;
 	struct zoe_consumer *consumer;
 	const struct zoe_frame *frame;
+	unsigned n_seen = 0;
 
 	if (zoe_consumer_open(client, "flow", &options, &consumer) != 0) {
 		_exit(1);
 	}
 	while (bench_now_us() < end) {
 		if (zoe_consumer_next(consumer, &frame, 100) == 0) {
+			n_seen++;
 			zoe_frame_release(frame);
 		}
 	}
 	zoe_client_destroy(client);
-	_exit(0);
+	_exit(n_seen >= n_frames ? 0 : 1);
 }
 
 static long flow(struct bench *b, struct zoe_producer *producer, double seconds) {
@@ -139,7 +151,7 @@ static long flow(struct bench *b, struct zoe_producer *producer, double seconds)
 	for (unsigned i = 0; i < n_frames; i++) {
 		struct zoe_slot *slot;
 
-		if (i == 30) {
+		if (i == JOIN_FRAMES) {
 			before = ticks_of(b->broker); /* everybody has attached */
 		}
 		pause_us(16667);
@@ -185,14 +197,14 @@ void measure_broker(struct bench *b) {
 		bench_die(zoe_client_get_error(client));
 	}
 	for (unsigned i = 0; i < READERS; i++) {
-		readers[i] = fork();
+		readers[i] = bench_fork();
 		if (readers[i] == 0) {
-			read_for(b, seconds + 2);
+			read_for(b, seconds + 2, (unsigned)(seconds * 60) - JOIN_FRAMES);
 		}
 	}
 	ticks = flow(b, producer, seconds);
 	for (unsigned i = 0; i < READERS; i++) {
-		waitpid(readers[i], NULL, 0);
+		bench_join(readers[i], "a reader did not see the frames flow");
 	}
 	bench_add(b, &(struct bench_result){"broker CPU, 1080p60 to 4 readers", "ticks",
 			     (double)ticks, 0, 0, true});

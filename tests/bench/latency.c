@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <zoe/consumer.h>
@@ -19,8 +18,7 @@ enum { MAX_SAMPLES = 4096 };
 /* The bare deed: a word, a wake, a sleeper. And where both readers write what they measured. */
 struct shared {
 	_Atomic uint32_t word;
-	_Atomic uint64_t sent_ns;
-	_Atomic uint32_t n_bare, n_zoe;
+	_Atomic uint64_t sent_ns[MAX_SAMPLES]; // of the wake from word i to i + 1
 	double bare[MAX_SAMPLES], zoe[MAX_SAMPLES];
 };
 
@@ -36,16 +34,16 @@ static void bare_read(struct shared *s, uint32_t n) {
 		while (atomic_load_explicit(&s->word, memory_order_acquire) == seen) {
 			syscall(SYS_futex, &s->word, FUTEX_WAIT, seen, NULL, NULL, 0);
 		}
-		s->bare[seen] = (double)(now_ns() -
-					 atomic_load_explicit(&s->sent_ns, memory_order_relaxed)) /
+		/* Relaxed: it was stored before the word's release, which was acquired above. */
+		s->bare[seen] = (double)(now_ns() - atomic_load_explicit(&s->sent_ns[seen],
+							    memory_order_relaxed)) /
 				1e3;
-		atomic_store_explicit(&s->n_bare, seen + 1, memory_order_release);
 	}
 	_exit(0);
 }
 
-static void bare_send(struct shared *s) {
-	atomic_store_explicit(&s->sent_ns, now_ns(), memory_order_relaxed);
+static void bare_send(struct shared *s, uint32_t i) {
+	atomic_store_explicit(&s->sent_ns[i], now_ns(), memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->word, 1, memory_order_release);
 	syscall(SYS_futex, &s->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
@@ -67,7 +65,6 @@ static void zoe_read(const struct bench *b, struct shared *s, const char *stream
 		}
 		s->zoe[seen] = (double)(now_ns() - frame->user[0]) / 1e3;
 		zoe_frame_release(frame);
-		atomic_store_explicit(&s->n_zoe, seen + 1, memory_order_release);
 	}
 	zoe_client_destroy(client);
 	_exit(0);
@@ -97,7 +94,7 @@ static void rounds_run(struct shared *s, struct zoe_producer *producer, uint32_t
 		pause_us(pause);
 		zoe_send(producer);
 		pause_us(pause);
-		bare_send(s);
+		bare_send(s, i);
 	}
 }
 
@@ -114,24 +111,23 @@ static void measure_at(struct bench *b, uint32_t n, long pause, const char *cons
 	if (s == MAP_FAILED || zoe_producer_open(client, names[2], &options, &producer) != 0) {
 		bench_die(zoe_client_get_error(client));
 	}
-	readers[0] = fork();
+	readers[0] = bench_fork();
 	if (readers[0] == 0) {
 		bare_read(s, n);
 	}
-	readers[1] = fork();
+	readers[1] = bench_fork();
 	if (readers[1] == 0) {
 		zoe_read(b, s, names[2], n);
 	}
-	while (!zoe_producer_is_wanted(producer)) {
+	for (unsigned i = 0; zoe_producer_is_wanted(producer) != 1; i++) {
+		if (i > 5000) {
+			bench_die("the reader does not come");
+		}
 		pause_us(1000);
 	}
 	rounds_run(s, producer, n, pause);
 	for (unsigned i = 0; i < 2; i++) {
-		int status;
-
-		if (waitpid(readers[i], &status, 0) < 0 || status != 0) {
-			bench_die("a reader failed");
-		}
+		bench_join(readers[i], "a reader failed");
 	}
 	bare = bench_spread(s->bare, n);
 	zoe = bench_spread(s->zoe, n);
