@@ -46,15 +46,6 @@ void zoe_feed_close(struct zoe_feed *feed) {
 	feed->n_loans = 0;
 }
 
-static void count_seats(struct zoe_feed *feed) {
-	uint32_t n = ZOE_MAX_SEATS;
-
-	while (n > 0 && !feed->writer.seats[n - 1].seat) {
-		n--;
-	}
-	feed->writer.n_seats = n;
-}
-
 static int seat_set(
 	struct zoe_feed *feed, const struct zoe_msg_seat *msg, int *fds, uint32_t n_fds) {
 	void *map;
@@ -89,7 +80,7 @@ int zoe_feed_set_seat(
 	} else {
 		error = seat_set(feed, msg, fds, n_fds);
 	}
-	count_seats(feed);
+	zoe_writer_count(&feed->writer);
 	if (!error && msg->roster != 0) {
 		feed->writer.roster = msg->roster;
 	}

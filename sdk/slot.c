@@ -56,6 +56,7 @@ static int try_acquire(struct zoe_producer *p, uint32_t *index) {
 	case ZOE_RING_OK:
 		return 0;
 	case ZOE_RING_NONE:
+	case ZOE_RING_OWED:
 	case ZOE_RING_LOST:
 	case ZOE_RING_BUSY:
 		return -EAGAIN;
@@ -359,6 +360,7 @@ int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s) {
 		return zoe_client_fail(p->client, -EPROTO,
 			"stream '%s': another producer breaks the ring's rules", p->stream);
 	case ZOE_RING_NONE:
+	case ZOE_RING_OWED:
 	case ZOE_RING_STALE:
 	case ZOE_RING_MOVED:
 	case ZOE_RING_LOST:

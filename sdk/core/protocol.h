@@ -30,15 +30,18 @@ enum zoe_msg_type {
 	ZOE_MSG_STATUS, /* zoe_msg_name -> zoe_msg_broker, then zoe_msg_stream and its zoe_msg_peer;
 			   each with MORE; last: header only. sub says which it is */
 	ZOE_MSG_PRODUCE,    /* zoe_msg_produce -> zoe_msg_region, fds ring(RW), frames(RW),
-			       control(RO);    then a SEAT_ADDED event for each seat */
+			       control(RO); then a SEAT event for each seat. Or, with
+			       PRODUCE_TAKE_TURNS and all seats taken, region.flags PARKED and no
+			       fds: the same again follows when it is its turn */
 	ZOE_MSG_CONSUME,    /* zoe_msg_consume -> zoe_msg_region, fds ring(RO), frames(RO),
-			       control(RO),    seat(RW); or, with region.flags PARKED, no fds: START
-			       follows */
+			       control(RO), seat(RW) [, group(RW)]; or, with region.flags PARKED, no
+			       fds: START follows */
 	ZOE_MSG_BELL,       /* header -> header with 1 fd: the consumer's end of its doorbell */
 	ZOE_MSG_GROW,       /* zoe_msg_grow -> header; MOVED follows or is already on its way */
 	ZOE_MSG_ROSTER_ACK, /* zoe_msg_ack; no reply */
 	ZOE_MSG_LEAVE,      /* zoe_msg_leave; no reply */
 	ZOE_MSG_END,        /* header -> header: end of stream */
+	ZOE_MSG_REPORT,     /* zoe_msg_report: a reliable reader's patience is used up; no reply */
 	/* events (broker -> client) */
 	ZOE_MSG_ADDED = 64, /* zoe_msg_stream */
 	ZOE_MSG_CHANGED,    /* zoe_msg_stream */
@@ -49,6 +52,7 @@ enum zoe_msg_type {
 			*/
 	ZOE_MSG_GONE,  /* header: the last producer left */
 	ZOE_MSG_BACK,  /* header: a producer is there (again) */
+	ZOE_MSG_DEMOTED, /* header, to a consumer: it may lose frames from now on */
 };
 
 /* bits of zoe_msg_header.flags */
@@ -119,9 +123,15 @@ struct zoe_msg_broker {
 /* `kind` of the three above */
 enum zoe_msg_status_kind { ZOE_STATUS_BROKER = 1, ZOE_STATUS_STREAM, ZOE_STATUS_PEER };
 
+/* As enum zoe_producer_flags of zoe/producer.h, which the broker does not include. */
+enum zoe_msg_produce_flags {
+	ZOE_PRODUCE_UNIQUE_NAME = 1,
+	ZOE_PRODUCE_TAKE_TURNS = 2, /* all seats taken: wait for one */
+	ZOE_PRODUCE_EXTERNAL_WRITER = 4
+};
 struct zoe_msg_produce {
 	struct zoe_msg_header header;
-	uint32_t flags;      /* enum zoe_producer_flags */
+	uint32_t flags;      /* enum zoe_msg_produce_flags */
 	uint32_t open;       /* slots held at once */
 	zoe_u64 frame_bytes; /* largest payload expected; 0 = the stream's max_frame */
 	char format[48];     /* the same for people, "1920x1080 XR24"; may be "" */
@@ -130,16 +140,31 @@ struct zoe_msg_produce {
 enum zoe_msg_consume_flags {
 	ZOE_CONSUME_WAIT_UNKNOWN = 1 /* park even if nobody knows the name */
 };
+/* As enum zoe_delivery of zoe/consumer.h. */
+enum zoe_msg_delivery {
+	ZOE_DELIVER_LATEST,
+	ZOE_DELIVER_EVERY,
+	ZOE_DELIVER_RELIABLE,
+	ZOE_DELIVER_QUEUE,
+	ZOE_DELIVER_QUEUE_RELIABLE,
+	ZOE_N_DELIVERIES
+};
+#define ZOE_GROUP_BYTES 48u /* a queue group's name with its NUL */
 struct zoe_msg_consume {
 	struct zoe_msg_header header;
 	uint32_t flags;
 	uint32_t hold;     /* frames held at once; more than the stream's `hold` is an error */
-	uint32_t delivery; /* enum zoe_delivery */
+	uint32_t delivery; /* enum zoe_msg_delivery */
 	uint32_t reserved;
 	char name[112];
+	char group[ZOE_GROUP_BYTES]; /* for QUEUE and QUEUE_RELIABLE, else "" */
 };
 
-enum zoe_msg_region_flags { ZOE_REGION_PARKED = 1 };
+enum zoe_msg_region_flags {
+	ZOE_REGION_PARKED = 1,
+	ZOE_REGION_BLOCK = 2, /* producer: when_full is block */
+	ZOE_REGION_SOLE = 4,  /* producer: nobody else ever has a lane at the same time */
+};
 struct zoe_msg_region {
 	struct zoe_msg_header header;
 	uint32_t flags, generation;
@@ -150,6 +175,9 @@ struct zoe_msg_region {
 	uint32_t seat, hold;     /* consumer: its seat's index and pins */
 	uint32_t open;           /* producer: slots it may hold */
 	zoe_u64 max_frame_bytes; /* what GROW may reach */
+	zoe_u64 want;            /* consumer: first number it takes; 0 = as it likes */
+	uint32_t patience_ms;    /* producer: how long a reliable reader may hold it up */
+	uint32_t interval_us;    /* producer: 1e6 / max_fps; 0 = no limit */
 	char name[112], region[112];
 };
 
@@ -162,6 +190,13 @@ struct zoe_msg_seat {
 	uint32_t consumer, hold;
 	uint32_t roster;
 	uint32_t has_bell; /* 1: a second fd, the producer's end of the doorbell */
+	uint32_t flags;    /* enum zoe_seat_flags; GROUPED: the last fd is the group's page (RO) */
+	uint32_t reserved;
+};
+struct zoe_msg_report {
+	struct zoe_msg_header header;
+	uint32_t generation, seat, consumer; /* whose cursor, or whose group's tail, holds us up */
+	uint32_t reserved;
 };
 
 struct zoe_msg_grow {

@@ -8,6 +8,7 @@
  *   frames   pixels, slot i at i * slot_stride; the broker never maps it
  *   control  the broker alone writes: struct zoe_control_page
  *   seat     one page a consumer, its consumer alone writes: struct zoe_seat
+ *   group    one page a queue group, its members write: struct zoe_group
  * Owns:     nothing; layouts only. zoetrope-ring(7) explains every rule.
  * Includes: <stdatomic.h>, types.h, frame_layout.h. No OS header.
  * Ordering: the edges are tagged where they are used, in ring_write.c, ring_read.c, ring_check.c.
@@ -114,9 +115,18 @@ static_assert(offsetof(struct zoe_ring_page, head) == 64, "head has its own line
 static_assert(offsetof(struct zoe_ring_page, space) == 128, "space has its own line");
 static_assert(offsetof(struct zoe_ring_page, space_waiting) == 192, "waiting has its own line");
 
+/* How a seat is to be honoured. */
+enum zoe_seat_flags {
+	ZOE_SEAT_RELIABLE =
+		1,           /* no frame from its cursor on may be evicted; of a group: its tail */
+	ZOE_SEAT_GROUPED = 2 /* one of a queue group: takes by the group's tail */
+};
+
 struct zoe_control_seat {
 	uint32_t consumer; /* the broker's id of the consumer; 0 = none */
 	uint32_t hold;     /* pins that are honoured */
+	uint32_t flags;    /* enum zoe_seat_flags */
+	uint32_t group;    /* the broker's id of its group; 0 = none */
 };
 
 struct zoe_control_page {
@@ -128,7 +138,7 @@ struct zoe_control_page {
 	char name[112];                                     /* the region's: "desk#3" */
 	struct zoe_geometry geometry;
 	struct zoe_control_seat seats[ZOE_MAX_SEATS];
-	uint32_t reserved1[10];
+	uint32_t reserved1[8];
 	_Atomic uint32_t roster;       /* counts changes of the seats that must be honoured */
 	_Atomic uint32_t live;         /* seats started: 0 = nobody looks */
 	_Atomic uint32_t state;        /* bit 0: seats of several uids */
@@ -140,8 +150,8 @@ struct zoe_control_page {
 };
 static_assert(offsetof(struct zoe_control_page, geometry) == 168, "control geometry");
 static_assert(offsetof(struct zoe_control_page, seats) == 240, "control seats");
-static_assert(offsetof(struct zoe_control_page, roster) == 792, "control words");
-static_assert(sizeof(struct zoe_control_page) == 856, "control page");
+static_assert(offsetof(struct zoe_control_page, roster) == 1296, "control words");
+static_assert(sizeof(struct zoe_control_page) == 1360, "control page");
 
 #define ZOE_CONTROL_MULTI_UID 1u /* control.state */
 
@@ -162,6 +172,13 @@ static_assert(sizeof(struct zoe_seat) == ZOE_SEAT_STEP, "seat");
 static_assert(offsetof(struct zoe_seat, cursor) == 32, "seat cursor");
 static_assert(offsetof(struct zoe_seat, bell) == 40, "seat bell");
 static_assert(offsetof(struct zoe_seat, taken) == 64, "display words have their own line");
+
+/* What the members of a queue group share in one generation. */
+struct zoe_group {
+	_Atomic zoe_u64 tail; /* next number that a member takes; only grows */
+	uint32_t reserved[14];
+};
+static_assert(sizeof(struct zoe_group) == 64, "group");
 #pragma GCC diagnostic pop
 
 /* A region as one process sees it: pointers into its mappings and the geometry it was told. Which

@@ -4,7 +4,7 @@
 #ifndef ZOE_MUTANT
 #define ZOE_MUTANT 0 /* tests/stress builds this text with one rule switched off */
 #endif
-enum { MUTANT_PIN_RELEASED = 11 };
+enum { MUTANT_PIN_RELEASED = 11, MUTANT_UNPIN_RELAXED = 12 };
 
 uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed) {
 	/* [PUB] acquire: frames below head are PUBLISHED for us. */
@@ -26,7 +26,8 @@ uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq) {
 void zoe_ring_unpin(
 	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes) {
 	/* [PIN] release: our reads of the payload come before the producer's writes. */
-	atomic_store_explicit(&seat->pin[k], 0, memory_order_release);
+	atomic_store_explicit(&seat->pin[k], 0,
+		ZOE_MUTANT == MUTANT_UNPIN_RELAXED ? memory_order_relaxed : memory_order_release);
 	/* [BELL] SC on both sides: a producer either sees the count change or we see that it waits.
 	 */
 	atomic_fetch_add_explicit(&seat->bell, 1, memory_order_seq_cst);
@@ -69,4 +70,48 @@ enum zoe_ring_result zoe_ring_take(
 void zoe_ring_set_cursor(struct zoe_reader *r, uint64_t next) {
 	/* [CURSOR] release: a producer that sees it may evict; our pin stands since before. */
 	atomic_store_explicit(&r->seat->cursor, next, memory_order_release);
+}
+
+uint64_t zoe_ring_get_tail(const struct zoe_reader *r, uint64_t head_seq) {
+	/* [TAIL] acquire: pairs with the member that moved it. */
+	uint64_t tail = atomic_load_explicit(&r->group->tail, memory_order_acquire);
+
+	return tail < head_seq ? tail : head_seq;
+}
+
+/* [TAIL] acq_rel: whoever moves the tail from t is the only one to have t; producers that see the
+ * new tail see the pin that was set before. */
+static int tail_replace(struct zoe_group *group, uint64_t from, uint64_t to) {
+	return atomic_compare_exchange_strong_explicit(
+		&group->tail, &from, to, memory_order_acq_rel, memory_order_relaxed);
+}
+
+enum zoe_ring_result zoe_ring_take_queued(
+	struct zoe_reader *r, uint32_t k, struct zoe_queued *taken, struct zoe_wakes *wakes) {
+	/* [TAIL] acquire, and before head: a tail beyond it is no honest member's. */
+	uint64_t t = atomic_load_explicit(&r->group->tail, memory_order_acquire);
+	uint64_t head = zoe_ring_get_head(r, NULL), oldest = zoe_ring_get_oldest(r, head);
+	enum zoe_ring_result result;
+
+	taken->skipped = 0;
+	if (t > head) {
+		return ZOE_RING_ROGUE;
+	}
+	result = zoe_ring_take(r, t, k, &taken->slot, wakes);
+	if (result == ZOE_RING_OK) {
+		taken->seq = t;
+		if (tail_replace(r->group, t, t + 1)) {
+			return ZOE_RING_OK;
+		}
+		zoe_ring_unpin(&r->ring, r->seat, k, wakes);
+		return ZOE_RING_BUSY;
+	}
+	if (result == ZOE_RING_LOST) {
+		oldest = oldest > t ? oldest : t + 1;
+		if (!tail_replace(r->group, t, oldest)) {
+			return ZOE_RING_BUSY; /* it was taken, and evicted afterwards */
+		}
+		taken->skipped = oldest - t;
+	}
+	return result;
 }

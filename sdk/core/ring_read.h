@@ -6,15 +6,17 @@
  * Owns:     nothing; the seat and the mappings are the caller's.
  * Threads:  take by the consumer's thread; unpin by any.
  * Includes: ring_layout.h, ring_write.h (results, wakes). No OS header and no system call.
- * Ordering: [PIN] pin against claim, [PUB] head, [CURSOR], [BELL], [SLEEP] as in ring_write.h.
+ * Ordering: [PIN] pin against claim, [PUB] head, [CURSOR], [TAIL], [BELL], [SLEEP] as in
+ *           ring_write.h.
  */
 #include "ring_layout.h"
 #include "ring_write.h"
 
 struct zoe_reader {
 	struct zoe_ring ring;
-	struct zoe_seat *seat; // borrowed from a mapping, writable
-	uint64_t start;        // first number of this generation
+	struct zoe_seat *seat;   // borrowed from a mapping, writable
+	struct zoe_group *group; // the same; NULL = takes for itself
+	uint64_t start;          // first number of this generation
 };
 
 /* The next number that will be published, and whether the ring is closed. Never less than a value
@@ -25,6 +27,20 @@ uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed);
  * (try again a few times, then lost). After LOST and BUSY *wakes may owe a wake-up. */
 enum zoe_ring_result zoe_ring_take(
 	struct zoe_reader *r, uint64_t s, uint32_t k, uint32_t *slot, struct zoe_wakes *wakes);
+
+struct zoe_queued {
+	uint64_t seq, skipped;
+	uint32_t slot;
+};
+/* Pins by pin k the next frame that no other member of the group has had, and counts it as taken.
+ * Returns: OK, taken->slot and seq; NONE nothing new; BUSY another member was faster: again; LOST
+ * overwritten, taken->skipped numbers were passed over for the whole group: again; ROGUE the
+ * group's page is corrupt. After anything but OK *wakes may owe a wake-up. */
+enum zoe_ring_result zoe_ring_take_queued(
+	struct zoe_reader *r, uint32_t k, struct zoe_queued *taken, struct zoe_wakes *wakes);
+
+/* The number that the group takes next, at most head_seq. */
+uint64_t zoe_ring_get_tail(const struct zoe_reader *r, uint64_t head_seq);
 
 /* Drops pin k. Any thread. Wake seat.bell if wakes->flags says SPACE. */
 void zoe_ring_unpin(

@@ -10,7 +10,12 @@
 #ifndef ZOE_MUTANT
 #define ZOE_MUTANT 0 /* tests/stress builds this text with one rule switched off */
 #endif
-enum { MUTANT_NO_ROSTER_CHECK = 1 };
+enum {
+	MUTANT_NO_ROSTER_CHECK = 1,
+	MUTANT_STALE_HEAD = 2,
+	MUTANT_WIDE_WINDOW = 4,
+	MUTANT_NO_FLOOR = 5
+};
 
 enum { MAX_PASSES = 4, MAX_PUBLISH_ROUNDS = 10000 };
 
@@ -48,6 +53,16 @@ static int roster_is_current(const struct zoe_writer *w) {
 	return atomic_load_explicit(&w->ring.control->roster, memory_order_seq_cst) == w->roster;
 }
 
+/* A state that we own is changed by nobody else, so a store will do; the look notices an owner that
+ * was declared dead by mistake. [STATE] release: what we wrote before goes with it. */
+static int state_set_own(_Atomic zoe_u64 *word, uint64_t from, uint64_t to) {
+	if (atomic_load_explicit(word, memory_order_relaxed) != from) {
+		return 0;
+	}
+	atomic_store_explicit(word, to, memory_order_release);
+	return 1;
+}
+
 /* Tries to evict the frame in slot, which was published as number s. */
 static enum zoe_ring_result slot_claim(
 	struct zoe_writer *w, uint32_t slot, uint64_t state, struct zoe_wakes *wakes) {
@@ -74,32 +89,93 @@ static enum zoe_ring_result slot_claim(
 		space_signal(&w->ring, wakes);
 		return is_stale ? ZOE_RING_STALE : ZOE_RING_NONE;
 	}
-	expected = claim;
-	/* [STATE] acquire: our writes to the payload come after the last reader's unpin. */
-	if (!atomic_compare_exchange_strong_explicit(word, &expected,
-		    zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0), memory_order_acquire,
-		    memory_order_relaxed)) {
+	if (!state_set_own(word, claim, zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0))) {
 		return ZOE_RING_DEAD;
 	}
+	/* [STATE] release: whoever copies a frame without a pin (inspect, edit) and sees our bytes
+	 * sees the claim too when it looks again. */
+	atomic_thread_fence(memory_order_release);
 	return ZOE_RING_OK;
 }
 
-/* Recyclable: published, and older than the `depth` frames that stay readable. */
-static int state_is_recyclable(const struct zoe_writer *w, uint64_t state, uint64_t limit) {
+/* Frames below limit - depth are no longer promised to anybody, those from floor on are owed to
+ * reliable readers. */
+struct evictable {
+	uint64_t limit, floor;
+};
+
+static int seq_is_evictable(const struct zoe_writer *w, uint64_t s, const struct evictable *e) {
+	uint64_t oldest = s + w->ring.geo.depth;
+
+	return (ZOE_MUTANT == MUTANT_WIDE_WINDOW ? oldest <= e->limit : oldest < e->limit) &&
+	       s < e->floor;
+}
+
+static int state_is_recyclable(
+	const struct zoe_writer *w, uint64_t state, const struct evictable *e) {
 	return zoe_state_kind(state) == ZOE_SLOT_PUBLISHED && zoe_state_owner(state) == 0 &&
-	       zoe_state_seq(state) + w->ring.geo.depth < limit;
+	       seq_is_evictable(w, zoe_state_seq(state), e);
+}
+
+/* What the reliable reader in a seat still wants: this number and all after it. */
+static uint64_t seat_get_floor(const struct zoe_writer_seat *s, uint64_t limit) {
+	uint64_t tail;
+
+	if (!s->group) {
+		/* [CURSOR] acquire: the pin of the frame before it stands. */
+		return atomic_load_explicit(&s->seat->cursor, memory_order_acquire);
+	}
+	/* [TAIL] acquire: likewise; clamped, since members may write anything. */
+	tail = atomic_load_explicit(&s->group->tail, memory_order_acquire);
+	return tail < limit ? tail : limit;
+}
+
+/* The least number that a reliable reader still wants. */
+static uint64_t find_floor(struct zoe_writer *w, uint64_t limit) {
+	uint64_t floor = UINT64_MAX;
+
+	if (w->n_reliable == 0 || ZOE_MUTANT == MUTANT_NO_FLOOR) {
+		return floor;
+	}
+	for (uint32_t i = 0; i < w->n_seats; i++) {
+		const struct zoe_writer_seat *s = &w->seats[i];
+
+		if (s->seat && (s->flags & ZOE_SEAT_RELIABLE)) {
+			uint64_t wanted = seat_get_floor(s, limit);
+
+			if (wanted < floor) {
+				floor = wanted;
+				w->owed_to = i;
+			}
+		}
+	}
+	return floor;
+}
+
+void zoe_writer_count(struct zoe_writer *w) {
+	w->n_seats = 0;
+	w->n_reliable = 0;
+	for (uint32_t i = 0; i < ZOE_MAX_SEATS; i++) {
+		if (w->seats[i].seat) {
+			w->n_seats = i + 1;
+			w->n_reliable += (w->seats[i].flags & ZOE_SEAT_RELIABLE) != 0;
+		}
+	}
 }
 
 /* Candidate 1: the frame that left the window last; its slot is warm in the cache. */
 static enum zoe_ring_result claim_oldest(
-	struct zoe_writer *w, uint64_t limit, uint32_t *slot, struct zoe_wakes *wakes) {
+	struct zoe_writer *w, const struct evictable *e, uint32_t *slot, struct zoe_wakes *wakes) {
 	uint64_t s, entry, state;
 	uint32_t i;
 
-	if (limit <= (uint64_t)w->ring.geo.depth + 1) {
+	if (e->limit <= (uint64_t)w->ring.geo.depth + 1) {
 		return ZOE_RING_NONE;
 	}
-	s = limit - w->ring.geo.depth - 1;
+	s = e->limit - w->ring.geo.depth - 1;
+	if (!seq_is_evictable(w, s, e)) {
+		return ZOE_RING_NONE;
+	}
 	/* [ORDER] acquire: pairs with the commit; the state is then the one of that commit or
 	 * later. */
 	entry = atomic_load_explicit(zoe_ring_get_order(&w->ring, s), memory_order_acquire);
@@ -118,7 +194,7 @@ static enum zoe_ring_result claim_oldest(
 
 /* Candidates 2: any recyclable slot, from a private rotor on. */
 static enum zoe_ring_result claim_any(
-	struct zoe_writer *w, uint64_t limit, uint32_t *slot, struct zoe_wakes *wakes) {
+	struct zoe_writer *w, const struct evictable *e, uint32_t *slot, struct zoe_wakes *wakes) {
 	uint32_t n = w->ring.geo.n_slots;
 
 	for (uint32_t tried = 0; tried < n; tried++) {
@@ -129,7 +205,7 @@ static enum zoe_ring_result claim_any(
 		w->rotor = i + 1;
 		/* [STATE] as in claim_oldest. */
 		state = atomic_load_explicit(zoe_ring_get_state(&w->ring, i), memory_order_acquire);
-		if (!state_is_recyclable(w, state, limit)) {
+		if (!state_is_recyclable(w, state, e)) {
 			continue;
 		}
 		result = slot_claim(w, i, state, wakes);
@@ -165,7 +241,8 @@ static enum zoe_ring_result acquire_pass(
 	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes) {
 	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
 	enum zoe_ring_result result;
-	uint64_t head, limit;
+	struct evictable e;
+	uint64_t head;
 
 	/* [LIMIT] SC, and before the roster: a consumer that joined after our look at the roster
 	 * took its start from a head that is not older than this one. */
@@ -173,7 +250,7 @@ static enum zoe_ring_result acquire_pass(
 	if (head & ZOE_HEAD_CLOSED) {
 		return ZOE_RING_MOVED;
 	}
-	limit = zoe_head_seq(head);
+	e.limit = zoe_head_seq(head);
 	if (!roster_is_current(w)) {
 		return ZOE_RING_STALE;
 	}
@@ -181,11 +258,19 @@ static enum zoe_ring_result acquire_pass(
 	if (atomic_load_explicit(&w->ring.control->ended, memory_order_seq_cst) != 0) {
 		return ZOE_RING_MOVED;
 	}
-	result = claim_oldest(w, limit, slot, wakes);
+	e.floor = find_floor(w, e.limit);
+	result = claim_oldest(w, &e, slot, wakes);
 	if (result == ZOE_RING_NONE) {
-		result = claim_any(w, limit, slot, wakes);
+		result = claim_any(w, &e, slot, wakes);
 	}
-	return result == ZOE_RING_NONE ? claim_free(w, slot) : result;
+	if (result == ZOE_RING_NONE) {
+		result = claim_free(w, slot);
+	}
+	/* Without the floor there is always a slot, so it is the floor. */
+	return result == ZOE_RING_NONE && e.floor < e.limit - w->ring.geo.depth &&
+			       e.limit > w->ring.geo.depth
+		       ? ZOE_RING_OWED
+		       : result;
 }
 
 /* A number that changes whenever a consumer lets go of a frame. */
@@ -201,12 +286,16 @@ static uint32_t sum_bells(const struct zoe_writer *w) {
 	return sum;
 }
 
+static int is_refusal(enum zoe_ring_result result) {
+	return result == ZOE_RING_NONE || result == ZOE_RING_OWED;
+}
+
 enum zoe_ring_result zoe_ring_acquire(
 	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes) {
 	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
 	enum zoe_ring_result result = acquire_pass(w, slot, wakes);
 
-	for (unsigned pass = 1; pass < MAX_PASSES && result == ZOE_RING_NONE; pass++) {
+	for (unsigned pass = 1; pass < MAX_PASSES && is_refusal(result); pass++) {
 		/* [BELL] acquire: did anything happen while we looked? If not, another look is
 		 * vain. */
 		uint32_t space = atomic_load_explicit(&page->space, memory_order_acquire);
@@ -279,6 +368,18 @@ static void payload_fence(void) {
 #endif
 }
 
+/* Replaces a word that only producers of this ring write, and broker and helpers at most write the
+ * same value to. The only producer does without the exchange. [ORDER] [STATE] acq_rel. */
+static int word_replace(
+	const struct zoe_writer *w, _Atomic zoe_u64 *word, uint64_t from, uint64_t to) {
+	if (w->is_sole) {
+		atomic_store_explicit(word, to, memory_order_release);
+		return 1;
+	}
+	return atomic_compare_exchange_strong_explicit(
+		word, &from, to, memory_order_acq_rel, memory_order_relaxed);
+}
+
 /* The commit point: puts (s, slot) into order[]. Returns OK, NONE to look again, MOVED, DEAD. */
 static enum zoe_ring_result publish_bid(
 	struct zoe_writer *w, uint32_t slot, uint64_t *held, uint64_t *seq) {
@@ -293,7 +394,7 @@ static enum zoe_ring_result publish_bid(
 		return ZOE_RING_MOVED;
 	}
 	entry = atomic_load_explicit(order, memory_order_acquire); /* [ORDER] */
-	if (zoe_order_seq(entry) > s) {
+	if (zoe_order_seq(entry) > s && ZOE_MUTANT != MUTANT_STALE_HEAD) {
 		return ZOE_RING_NONE; /* our s is stale */
 	}
 	if (zoe_order_seq(entry) == s) {
@@ -302,19 +403,14 @@ static enum zoe_ring_result publish_bid(
 	}
 	hdr->seq = s;
 	bid = zoe_state_pack(ZOE_SLOT_WRITING, w->owner, s);
-	/* [STATE] the bid, by the owner: release makes the payload visible to whoever helps. An
-	 * exchange of the exact value, so that an owner declared dead notices. */
-	if (!atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot), held, bid,
-		    memory_order_release, memory_order_relaxed)) {
+	/* [STATE] the bid: makes the payload visible to whoever helps. */
+	if (!state_set_own(zoe_ring_get_state(&w->ring, slot), *held, bid)) {
 		return ZOE_RING_DEAD;
 	}
 	*held = bid;
 	*seq = s;
 	/* [ORDER] acq_rel: the commit. */
-	return atomic_compare_exchange_strong_explicit(order, &entry, zoe_order_pack(s, slot),
-		       memory_order_acq_rel, memory_order_relaxed)
-		       ? ZOE_RING_OK
-		       : ZOE_RING_NONE;
+	return word_replace(w, order, entry, zoe_order_pack(s, slot)) ? ZOE_RING_OK : ZOE_RING_NONE;
 }
 
 enum zoe_ring_result zoe_ring_publish(
@@ -347,9 +443,8 @@ enum zoe_ring_result zoe_ring_publish(
 	}
 	/* [STATE] acq_rel: readers that see PUBLISHED see the payload; a helper may have done it.
 	 */
-	atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot), &held,
-		zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, *seq), memory_order_acq_rel,
-		memory_order_relaxed);
+	word_replace(w, zoe_ring_get_state(&w->ring, slot), held,
+		zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, *seq));
 	head = zoe_head_pack(*seq);
 	/* [PUB] SC: the frame counts from here; SC also orders the scan below behind it. */
 	if (!atomic_compare_exchange_strong_explicit(&page->head, &head, zoe_head_pack(*seq + 1),

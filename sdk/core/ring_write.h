@@ -9,14 +9,15 @@
  *           for ring_wait.c to carry out.
  * Ordering: [LIMIT] head before roster, [ROSTER] roster against pins, [PIN] claim against pin,
  *           [STATE] slot states, [ORDER] the commit, [PUB] head, [SLEEP] waiting words, [BELL]
- *           space. Each is argued where it stands, in zoetrope-ring(7), and by a mutant under
- * stress.
+ *           space, [CURSOR] and [TAIL] what reliable readers are owed. Each is argued where it
+ *           stands, in zoetrope-ring(7), and by a mutant under stress.
  */
 #include "ring_layout.h"
 
 enum zoe_ring_result {
 	ZOE_RING_OK = 0,
 	ZOE_RING_NONE,  /* nothing free (acquire), nothing new (take) */
+	ZOE_RING_OWED,  /* acquire: a reliable reader still wants what would go; writer.owed_to */
 	ZOE_RING_STALE, /* the roster changed: sync with the broker and call again */
 	ZOE_RING_MOVED, /* the ring is closed: go on in the next generation */
 	ZOE_RING_DEAD,  /* we have been declared dead */
@@ -35,9 +36,11 @@ struct zoe_wakes {
 };
 
 struct zoe_writer_seat {
-	const struct zoe_seat *seat; // borrowed from a mapping; NULL = empty
+	const struct zoe_seat *seat;   // borrowed from a mapping; NULL = empty
+	const struct zoe_group *group; // the same; NULL = takes for itself
 	uint32_t hold;
 	uint32_t arm_seen; // last value of seat.arm that was rung for
+	uint32_t flags;    // enum zoe_seat_flags
 };
 
 struct zoe_writer {
@@ -45,11 +48,18 @@ struct zoe_writer {
 	uint32_t owner;
 	uint32_t roster; // value of control.roster up to which seats[] is right
 	uint32_t rotor;
+	uint32_t is_sole; // no other lane is ever in use beside ours: plain stores will do
 	uint32_t n_seats; // one past the highest seat in use
+	uint32_t n_reliable;
+	uint32_t owed_to; // after OWED: the seat that is furthest behind
 	struct zoe_writer_seat seats[ZOE_MAX_SEATS];
 };
 
-/* Finds a slot that nobody reads or will read. Returns: OK and *slot; NONE; STALE; MOVED; DEAD. */
+/* Counts seats[] after a change. */
+void zoe_writer_count(struct zoe_writer *w);
+
+/* Finds a slot that nobody reads or will read.
+ * Returns: OK and *slot; NONE; OWED; STALE; MOVED; DEAD. */
 enum zoe_ring_result zoe_ring_acquire(
 	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes);
 

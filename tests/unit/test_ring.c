@@ -44,9 +44,9 @@ static int setup(void **state) {
 		f->writers[i].ring = f->ring;
 		f->writers[i].owner = zoe_owner_pack(1, i);
 		f->writers[i].n_seats = 1;
-		f->writers[i].seats[0] = (struct zoe_writer_seat){&f->seats[0], 2, 0};
+		f->writers[i].seats[0] = (struct zoe_writer_seat){.seat = &f->seats[0], .hold = 2};
 	}
-	f->reader = (struct zoe_reader){f->ring, &f->seats[0], 1};
+	f->reader = (struct zoe_reader){.ring = f->ring, .seat = &f->seats[0], .start = 1};
 	*state = f;
 	return 0;
 }
