@@ -7,6 +7,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+enum { TICK_NS = 500000000 };
+
 void zoe_pollable_init(struct zoe_pollable *pollable) {
 	*pollable = (struct zoe_pollable){.epoll = -1, .timer = -1};
 }
@@ -25,11 +27,14 @@ void zoe_pollable_remove(const struct zoe_pollable *pollable, int fd) {
 	epoll_ctl(pollable->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-int zoe_pollable_open(struct zoe_pollable *pollable, struct zoe_link *link) {
-	/* The first tick comes at once: something may be waiting already. */
-	struct itimerspec every = {
-		.it_interval = {.tv_nsec = 500000000}, .it_value = {.tv_nsec = 1}};
+void zoe_pollable_wake_in(const struct zoe_pollable *pollable, uint64_t wait_ns) {
+	struct itimerspec every = {.it_interval = {.tv_nsec = TICK_NS},
+		.it_value = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)}};
 
+	timerfd_settime(pollable->timer, 0, &every, NULL);
+}
+
+int zoe_pollable_open(struct zoe_pollable *pollable, struct zoe_link *link) {
 	if (pollable->epoll >= 0) {
 		return pollable->epoll;
 	}
@@ -42,7 +47,8 @@ int zoe_pollable_open(struct zoe_pollable *pollable, struct zoe_link *link) {
 		return zoe_client_fail(link->client, error, "cannot make a pollable descriptor: %s",
 			strerror(-error));
 	}
-	timerfd_settime(pollable->timer, 0, &every, NULL);
+	/* The first tick comes at once: something may be waiting already. */
+	zoe_pollable_wake_in(pollable, 1);
 	zoe_pollable_add(pollable, pollable->timer);
 	link->epoll = pollable->epoll;
 	if (link->fd >= 0) {

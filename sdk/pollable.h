@@ -31,5 +31,8 @@ void zoe_pollable_remove(const struct zoe_pollable *pollable, int fd);
 /* Takes a tick that is due; never waits. */
 void zoe_pollable_tick(const struct zoe_pollable *pollable);
 
+/* The next tick comes in wait_ns (> 0) already. */
+void zoe_pollable_wake_in(const struct zoe_pollable *pollable, uint64_t wait_ns);
+
 void zoe_pollable_close(struct zoe_pollable *pollable);
 #endif

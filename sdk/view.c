@@ -15,6 +15,7 @@ static void view_free(struct zoe_view *view) {
 	void *owner = view->owner;
 
 	zoe_seat_unmap(view->seat_map);
+	zoe_seat_unmap(view->group_map);
 	zoe_region_close(&view->region);
 	if (view->seat_fd >= 0) {
 		close(view->seat_fd);
@@ -56,12 +57,13 @@ static int loans_init(struct zoe_view *view) {
 	return 0;
 }
 
-int zoe_view_create(struct zoe_view **out, const struct zoe_msg_region *msg, const int *fds) {
+int zoe_view_create(
+	struct zoe_view **out, const struct zoe_msg_region *msg, const int *fds, uint32_t n_fds) {
 	struct zoe_view *view;
 	int error;
 
-	if (msg->hold < 1 || msg->hold > ZOE_MAX_PINS || msg->seat >= ZOE_MAX_SEATS ||
-		msg->start < 1 || msg->start >= ZOE_MAX_SEQ) {
+	if (n_fds < 4 || msg->want >= ZOE_MAX_SEQ || msg->hold < 1 || msg->hold > ZOE_MAX_PINS ||
+		msg->seat >= ZOE_MAX_SEATS || msg->start < 1 || msg->start >= ZOE_MAX_SEQ) {
 		return -EPROTO;
 	}
 	view = calloc(1, sizeof(*view));
@@ -77,6 +79,9 @@ int zoe_view_create(struct zoe_view **out, const struct zoe_msg_region *msg, con
 	if (!error) {
 		error = zoe_seat_map(&view->seat_map, fds[3], true);
 	}
+	if (!error && n_fds > 4) {
+		error = zoe_seat_map(&view->group_map, fds[4], true);
+	}
 	if (!error) {
 		view->seat_fd = fcntl(fds[3], F_DUPFD_CLOEXEC, 3);
 		error = view->seat_fd < 0 ? -errno : loans_init(view);
@@ -87,7 +92,9 @@ int zoe_view_create(struct zoe_view **out, const struct zoe_msg_region *msg, con
 	}
 	view->reader.ring = view->region.ring;
 	view->reader.seat = zoe_seat_at(view->seat_map, msg->seat);
+	view->reader.group = view->group_map;
 	view->reader.start = msg->start;
+	view->want = msg->want;
 	*out = view;
 	return 0;
 }
@@ -159,10 +166,23 @@ static enum zoe_ring_result take_patiently(
 	return result;
 }
 
+/* Lends what was pinned. Returns: 0; -EBADMSG. */
+static int lend(struct zoe_view *view, struct zoe_loan *loan, uint32_t slot, uint64_t s) {
+	if (loan_fill(loan, slot, s) != 0) {
+		unpin(view, loan->pin);
+		return -EBADMSG;
+	}
+	/* [LOAN] relaxed: only this thread lends. [REFS] relaxed: we hold one. */
+	atomic_store_explicit(&loan->in_use, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&view->n_refs, 1, memory_order_relaxed);
+	return 0;
+}
+
 int zoe_view_take(struct zoe_view *view, uint64_t s, struct zoe_loan **out) {
 	struct zoe_loan *loan = loan_find_free(view);
 	enum zoe_ring_result result;
 	uint32_t slot = 0;
+	int error;
 
 	if (!loan) {
 		return -ENOBUFS;
@@ -171,15 +191,36 @@ int zoe_view_take(struct zoe_view *view, uint64_t s, struct zoe_loan **out) {
 	if (result != ZOE_RING_OK) {
 		return result == ZOE_RING_NONE ? -EAGAIN : -ESTALE;
 	}
-	if (loan_fill(loan, slot, s) != 0) {
-		unpin(view, loan->pin);
-		return -EBADMSG;
+	error = lend(view, loan, slot, s);
+	if (!error) {
+		*out = loan;
 	}
-	/* [LOAN] relaxed: only this thread lends. [REFS] relaxed: we hold one. */
-	atomic_store_explicit(&loan->in_use, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&view->n_refs, 1, memory_order_relaxed);
-	*out = loan;
-	return 0;
+	return error;
+}
+
+int zoe_view_take_queued(struct zoe_view *view, struct zoe_loan **out, uint64_t *n_skipped) {
+	struct zoe_loan *loan = loan_find_free(view);
+	enum zoe_ring_result result;
+	struct zoe_wakes wakes = {0};
+	struct zoe_queued taken;
+	int error;
+
+	if (!loan) {
+		return -ENOBUFS;
+	}
+	result = zoe_ring_take_queued(&view->reader, loan->pin, &taken, &wakes);
+	zoe_seat_wake(view->reader.seat, &wakes);
+	*n_skipped = taken.skipped;
+	if (result != ZOE_RING_OK) {
+		return result == ZOE_RING_NONE    ? -EAGAIN
+		       : result == ZOE_RING_ROGUE ? -EPROTO
+						  : -ESTALE;
+	}
+	error = lend(view, loan, taken.slot, taken.seq);
+	if (!error) {
+		*out = loan;
+	}
+	return error;
 }
 
 /* The loan that a public frame is the face of. */

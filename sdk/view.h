@@ -31,24 +31,30 @@ struct zoe_view {
 	_Atomic uint32_t n_refs;
 	struct zoe_region region;
 	struct zoe_reader reader;
-	void *seat_map;
-	int seat_fd;          // kept for a broker that returns
-	uint32_t hold, epoch; // epoch: of the connection that gave it
-	uint64_t end;         // first number of the next generation; UINT64_MAX = not known
-	uint64_t taken, lost; // shown to admins through the seat
+	void *seat_map, *group_map; // group_map: NULL unless a member of a queue group
+	int seat_fd;                // kept for a broker that returns
+	uint64_t want;              // first number to take; 0 = the consumer's choice
+	uint32_t hold, epoch;       // epoch: of the connection that gave it
+	uint64_t end;               // first number of the next generation; UINT64_MAX = not known
+	uint64_t taken, lost;       // shown to admins through the seat
 	const struct zoe_client *client; // borrowed through owner
 	void (*dropped)(void *owner);    // told after the view is gone
 	void *owner;
 	struct zoe_loan loans[ZOE_MAX_PINS];
 };
 
-/* Makes a view from the broker's message; fds are ring, frames, control, seat, borrowed.
+/* Makes a view from the broker's message; fds are ring, frames, control, seat [, group], borrowed.
  * Returns: 0; -EPROTO; -ENOMEM; -EMFILE. */
-int zoe_view_create(struct zoe_view **out, const struct zoe_msg_region *msg, const int *fds);
+int zoe_view_create(
+	struct zoe_view **out, const struct zoe_msg_region *msg, const int *fds, uint32_t n_fds);
 void zoe_view_unref(struct zoe_view *view);
 bool zoe_view_is_idle(const struct zoe_view *view); // nobody but the consumer refers to it
 
 /* Takes frame s on loan. Returns: 0; -EAGAIN not there yet; -ESTALE overwritten; -ENOBUFS;
  * -EBADMSG the header lies (the frame is let go again). */
 int zoe_view_take(struct zoe_view *view, uint64_t s, struct zoe_loan **out);
+
+/* Takes the group's next frame on loan. Returns: as zoe_view_take; -ESTALE also when another member
+ * was faster; *n_skipped frames were passed over for the group; -EPROTO the page is corrupt. */
+int zoe_view_take_queued(struct zoe_view *view, struct zoe_loan **out, uint64_t *n_skipped);
 #endif

@@ -17,6 +17,17 @@
 #define SYS_futex_waitv 449
 #endif
 
+enum { LOOKS_A_CLOCK = 16 };
+
+/* Tells the CPU that this is a loop of looks. */
+static void cpu_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 uint64_t zoe_now_ns(void) {
 	struct timespec ts;
 
@@ -145,6 +156,25 @@ int zoe_reader_wait(struct zoe_reader *r, uint64_t want, int64_t timeout_ns) {
 	/* [SLEEP] relaxed: at worst one wake-up too many. */
 	atomic_store_explicit(&r->seat->waiting, 0, memory_order_relaxed);
 	return result == -ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+int zoe_reader_spin(const struct zoe_reader *r, uint64_t want, uint64_t spin_ns) {
+	uint64_t end = spin_ns ? zoe_now_ns() + spin_ns : 0;
+
+	while (end != 0) {
+		for (unsigned i = 0; i < LOOKS_A_CLOCK; i++) {
+			int is_closed;
+
+			if (zoe_ring_get_head(r, &is_closed) > want || is_closed) {
+				return 1;
+			}
+			cpu_relax();
+		}
+		if (zoe_now_ns() >= end) {
+			break;
+		}
+	}
+	return 0;
 }
 
 void zoe_writer_look(const struct zoe_writer *w, struct zoe_space_seen *seen) {

@@ -28,6 +28,10 @@ void zoe_ring_wake_all(const struct zoe_ring *ring);
  * Spurious returns are normal. Returns: 0 look again; -ETIMEDOUT. */
 int zoe_reader_wait(struct zoe_reader *r, uint64_t want, int64_t timeout_ns);
 
+/* Looks for such a frame for spin_ns (at most 20 us or so: where reader and writer share a CPU,
+ * spinning keeps the frame from coming). Returns: 1 it is there; 0. */
+int zoe_reader_spin(const struct zoe_reader *r, uint64_t want, uint64_t spin_ns);
+
 /* Sleeps until space may have come: call between a failed acquire and the next, with
  * zoe_ring_set_space_waiting(1) and `seen` taken before that acquire. */
 struct zoe_space_seen {

@@ -2,7 +2,8 @@
 #ifndef ZOE_CONSUMER_H
 #define ZOE_CONSUMER_H
 /*
- * Look at a stream's frames in place: every one in order, or always the newest.
+ * Look at a stream's frames in place: every one in order, always the newest, or shared out among
+ * a group.
  * Owns:     a consumer owns its connection, seat and mappings; a frame is the library's, lent
  *           until zoe_frame_release(), and stays mapped until then, also after close and destroy.
  * Threads:  one consumer a thread (the client's); zoe_frame_release() from any thread.
@@ -20,8 +21,13 @@ extern "C" {
 struct zoe_consumer;
 
 enum zoe_delivery {
-	ZOE_LATEST, /* next() jumps to the newest frame not yet seen */
-	ZOE_EVERY   /* next() gives each frame in order; one `depth` behind loses the oldest */
+	ZOE_LATEST,   /* next() jumps to the newest frame not yet seen */
+	ZOE_EVERY,    /* next() gives each frame in order; one `depth` behind loses the oldest */
+	ZOE_RELIABLE, /* each frame from joining on, exactly once: producers wait (or drop) where
+			 it falls behind, for the config's `patience`; then it is demoted to
+			 ZOE_EVERY and told (ZOE_EV_DEMOTED). Needs the right `reliable` */
+	ZOE_QUEUE,    /* each frame to exactly one member of the group; old ones are passed over */
+	ZOE_QUEUE_RELIABLE /* the same without loss, under the terms of ZOE_RELIABLE */
 };
 enum zoe_start {
 	ZOE_START_NEWEST, /* the newest frame at once, if there is one */
@@ -30,14 +36,23 @@ enum zoe_start {
 	ZOE_START_SEQ     /* start_seq, or the oldest readable after it */
 };
 
+#define ZOE_MAX_SPIN_US 20 /* longer spinning keeps a producer on the same CPU from running */
+
+/* ZOE_RELIABLE and ZOE_QUEUE* begin at the frame published next when they join; `start` is for the
+ * others. */
 struct zoe_consumer_options {
 	size_t struct_size;
 	enum zoe_delivery delivery;
 	enum zoe_start start;
 	uint64_t start_seq; /* for ZOE_START_SEQ */
+	const char *group;  /* of ZOE_QUEUE*: 1-47 bytes, its members are one user's; else NULL */
 	uint32_t hold;      /* frames held at once, 1-8; 0 = 1; at most the stream's `hold` */
-	int timeout_ms;     /* for the stream to exist; 0: open returns 0 unattached and next() says
-			       -EAGAIN, then -ENOENT once refused. A missing producer is no error. */
+	uint32_t max_fps; /* ZOE_LATEST: no more frames a second than this; 0 = no limit. Producers
+			     that nobody asks for more do less work */
+	uint32_t spin_us; /* next() looks this long, at most ZOE_MAX_SPIN_US, before it sleeps: a
+			     CPU's time for a few us less latency; 0 = sleeps at once */
+	int timeout_ms;   /* for the stream to exist; 0: open returns 0 unattached and next() says
+			     -EAGAIN, then -ENOENT once refused. A missing producer is no error. */
 };
 
 /* A frame on loan; a checked, private copy of the header. */
@@ -68,9 +83,9 @@ ZOE_EXPORT void zoe_consumer_close(struct zoe_consumer *s);
 
 /* The next frame by the delivery asked for.
  * Returns: 0 and *out; -EAGAIN none yet (timeout 0); -ETIMEDOUT; -ENOBUFS all `hold` frames are
- * held; -ENODATA the producer ended the stream and everything was read;
- * -EACCES, -ENOENT refused; -EBADMSG the frame's header is a lie (it is skipped: call again);
- * -ECHILD. */
+ * held; -EPROTO a member of the group broke its page; -ENODATA the producer ended the stream and
+ * everything was read; -EACCES, -ENOENT refused; -EBADMSG the frame's header is a lie (it is
+ * skipped: call again); -ECHILD. */
 ZOE_EXPORT int zoe_consumer_next(
 	struct zoe_consumer *s, const struct zoe_frame **out, int timeout_ms);
 
@@ -80,6 +95,12 @@ ZOE_EXPORT int zoe_consumer_latest(struct zoe_consumer *s, const struct zoe_fram
 /* Frame number seq, without moving next()'s place; never waits.
  * Returns: 0; -EAGAIN not published yet; -ESTALE overwritten; -ENOBUFS; -EBADMSG; -ECHILD. */
 ZOE_EXPORT int zoe_consumer_at(struct zoe_consumer *s, uint64_t seq, const struct zoe_frame **out);
+
+/* The newest frame whose pts_ns is not later (in the frames' own clock), without moving next()'s
+ * place; never waits; looks at most `slots` frames back.
+ * Returns: 0; -EAGAIN no frame at all; -ESTALE older than all that are kept; -ENOBUFS; -ECHILD. */
+ZOE_EXPORT int zoe_consumer_at_time(
+	struct zoe_consumer *s, uint64_t pts_ns, const struct zoe_frame **out);
 
 /* Gives the frame back. Any thread, exactly once, also after close. NULL is a no-op. */
 ZOE_EXPORT void zoe_frame_release(const struct zoe_frame *f);
@@ -94,6 +115,7 @@ ZOE_EXPORT int zoe_consumer_get_fd(struct zoe_consumer *s);
 enum zoe_event {
 	ZOE_EV_PRODUCER_GONE = 1, /* the last producer left; it may come back */
 	ZOE_EV_PRODUCER_BACK = 2,
+	ZOE_EV_DEMOTED = 4,     /* was reliable and too slow for the config's `patience` */
 	ZOE_EV_BROKER_GONE = 8, /* frames go on; new joins do not */
 	ZOE_EV_BROKER_BACK = 16
 };
