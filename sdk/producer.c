@@ -7,7 +7,19 @@
 
 #include "producer_priv.h"
 
-enum { SERVICE_NS = 100000000, ACK_EVERY = 4, HANG_UP_MS = 100 };
+enum {
+	SERVICE_NS = 100000000,
+	ACK_EVERY = 4,
+	HANG_UP_MS = 100,
+	ANSWER_NS = 200000000, /* the broker has this long to demote a reader */
+	PACE_SLACK = 8
+};
+#define TOUCH_BYTES (UINT64_C(256) << 20) /* at attach; the rest slot by slot */
+
+/* The broker knows these by its own names. */
+static_assert((int)ZOE_UNIQUE_NAME == (int)ZOE_PRODUCE_UNIQUE_NAME, "flags");
+static_assert((int)ZOE_TAKE_TURNS == (int)ZOE_PRODUCE_TAKE_TURNS, "flags");
+static_assert((int)ZOE_EXTERNAL_WRITER == (int)ZOE_PRODUCE_EXTERNAL_WRITER, "flags");
 
 static struct zoe_feed *feed_find_free(struct zoe_producer *p) {
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
@@ -38,6 +50,18 @@ void zoe_producer_leave_feed(struct zoe_producer *p, struct zoe_feed *feed) {
 	zoe_feed_close(feed);
 }
 
+/* Page faults cost 5 ms a frame of 8 MB: rather now than in the first frames. Who never waits pays
+ * them one slot at a time, at its first use. */
+static void touch_slots(struct zoe_producer *p, struct zoe_feed *feed) {
+	const struct zoe_geometry *geo = &feed->region.ring.geo;
+	uint64_t n = geo->depth + (uint64_t)p->options.open;
+
+	n = n * geo->slot_stride > TOUCH_BYTES ? TOUCH_BYTES / geo->slot_stride : n;
+	for (uint32_t i = 0; p->options.timeout_ms != 0 && i < n; i++) {
+		zoe_feed_touch(feed, i);
+	}
+}
+
 /* Goes on in the generation of a message; the old one stays while slots of it are on loan. */
 static void enter_region(struct zoe_producer *p) {
 	const struct zoe_packet *packet = p->client->packet;
@@ -48,6 +72,10 @@ static void enter_region(struct zoe_producer *p) {
 	if (msg && packet->n_fds >= 3 && feed &&
 		zoe_wire_text_is_ok(msg->name, sizeof(msg->name))) {
 		error = zoe_feed_open(feed, msg, packet->fds);
+	}
+	if (msg && (msg->flags & ZOE_REGION_PARKED)) {
+		p->is_queued = true;
+		return;
 	}
 	if (error || !msg) {
 		zoe_client_fail(p->client, error, "stream '%s': cannot map its slots: %s",
@@ -60,6 +88,8 @@ static void enter_region(struct zoe_producer *p) {
 	p->feed = feed;
 	p->state = ZOE_ATTACH_DONE;
 	p->is_starved = false;
+	p->is_queued = false;
+	touch_slots(p, feed);
 	p->is_discont |= old && old->region.lineage != feed->region.lineage;
 	if (old && old->n_loans == 0) {
 		zoe_producer_leave_feed(p, old);
@@ -235,6 +265,32 @@ void zoe_producer_grow(struct zoe_producer *p, const struct zoe_format *f) {
 	}
 }
 
+static void report_seat(struct zoe_producer *p, uint32_t seat) {
+	struct zoe_msg_report report;
+
+	memset(&report, 0, sizeof(report));
+	zoe_msg_init(&report, ZOE_MSG_REPORT, 0);
+	report.generation = p->feed->region.generation;
+	report.seat = seat;
+	report.consumer = p->feed->consumers[seat];
+	zoe_link_send(&p->link, &report.header);
+}
+
+void zoe_producer_charge(struct zoe_producer *p, uint32_t seat) {
+	struct zoe_patience *patience = &p->feed->patience;
+	uint64_t now = zoe_now_ns();
+
+	if (!zoe_patience_block(patience, seat, now)) {
+		return;
+	}
+	if (p->link.state == ZOE_LINK_UP && patience->reported_ns == 0) {
+		report_seat(p, seat);
+		patience->reported_ns = now;
+	} else if (p->link.state != ZOE_LINK_UP || now - patience->reported_ns > ANSWER_NS) {
+		zoe_feed_demote(p->feed, seat);
+	}
+}
+
 static int producer_attach(struct zoe_producer *p) {
 	struct zoe_deadline deadline = zoe_deadline_init(p->options.timeout_ms);
 
@@ -249,9 +305,11 @@ static int producer_attach(struct zoe_producer *p) {
 		}
 		if (zoe_deadline_left(&deadline) == 0) {
 			return zoe_client_fail(p->client, -ETIMEDOUT,
-				"stream '%s': the broker did not answer in time", p->stream);
+				p->is_queued ? "stream '%s': its producers did not leave in time"
+					     : "stream '%s': the broker did not answer in time",
+				p->stream);
 		}
-		zoe_link_poll(&p->link, &deadline, 10);
+		zoe_link_poll(&p->link, &deadline, p->is_queued ? 500 : 10);
 	}
 }
 
@@ -261,13 +319,14 @@ static void handle_close(struct zoe_handle *handle) {
 
 static int options_check(struct zoe_client *c, const char *stream,
 	const struct zoe_producer_options *opt, struct zoe_producer_options *o) {
-	const uint32_t known = ZOE_UNIQUE_NAME | ZOE_EXTERNAL_WRITER;
+	const uint32_t known = ZOE_UNIQUE_NAME | ZOE_TAKE_TURNS | ZOE_EXTERNAL_WRITER;
 	int error = zoe_options_copy(o, sizeof(*o), opt, sizeof(*o));
 
 	if (!error && o->format.fourcc) {
 		error = zoe_format_check(&o->format, UINT32_MAX);
 	}
-	if (error || o->open > ZOE_MAX_OPEN || (o->flags & ~known)) {
+	if (error || o->open > ZOE_MAX_OPEN || (o->flags & ~known) ||
+		((o->flags & ZOE_UNIQUE_NAME) && (o->flags & ZOE_TAKE_TURNS))) {
 		return zoe_client_fail(
 			c, -EINVAL, "stream '%.96s': options are out of range", stream);
 	}
@@ -373,7 +432,7 @@ const char *zoe_producer_get_name(const struct zoe_producer *p) {
 	return p->name;
 }
 
-int zoe_producer_is_wanted(struct zoe_producer *p) {
+int zoe_producer_get_interval(struct zoe_producer *p, uint64_t *interval_ns) {
 	if (zoe_client_is_forked(p->client)) {
 		return zoe_client_fail_forked(p->client);
 	}
@@ -386,9 +445,25 @@ int zoe_producer_is_wanted(struct zoe_producer *p) {
 	if (p->state == ZOE_ATTACH_REFUSED) {
 		return p->refused;
 	}
-	/* [WANTED] relaxed: a hint; the broker counts seats here. */
-	return p->feed &&
-	       atomic_load_explicit(&p->feed->region.ring.control->live, memory_order_relaxed) != 0;
+	*interval_ns = 0;
+	/* [WANTED] relaxed: a hint; the broker counts seats here. Their pages may not be known yet:
+	 * then every frame is wanted. */
+	if (!p->feed || atomic_load_explicit(
+				&p->feed->region.ring.control->live, memory_order_relaxed) == 0) {
+		return 0;
+	}
+	return zoe_feed_is_current(p->feed) ? zoe_feed_get_interval(p->feed, interval_ns) : 1;
+}
+
+int zoe_producer_is_wanted(struct zoe_producer *p) {
+	uint64_t interval;
+	int result = zoe_producer_get_interval(p, &interval);
+
+	if (result <= 0 || interval == 0) {
+		return result;
+	}
+	/* A little early is in time, or jitter would cost every second frame. */
+	return zoe_now_ns() - p->publish_ns >= interval - interval / PACE_SLACK;
 }
 
 int zoe_producer_get_fd(struct zoe_producer *p) {

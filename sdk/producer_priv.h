@@ -49,7 +49,9 @@ struct zoe_producer {
 	struct zoe_format published; // of the last frame published
 	uint32_t format_serial;
 	uint64_t n_dropped;
+	uint64_t publish_ns; // of the last frame
 	bool is_discont, is_ended;
+	bool is_queued;  // ZOE_TAKE_TURNS: others are before us
 	bool is_starved; // no descriptor was left for a seat: claims nothing until re-attached
 	struct zoe_pollable pollable;
 	struct zoe_open_slot slots[ZOE_MAX_OPEN];
@@ -64,6 +66,10 @@ int zoe_producer_service_sometimes(struct zoe_producer *p);
 
 /* Closes a generation that was left, and tells the broker. */
 void zoe_producer_leave_feed(struct zoe_producer *p, struct zoe_feed *feed);
+
+/* A reliable reader in a seat holds us up: keeps its account, and tells the broker when its
+ * patience is used up; without an answer the seat is taken for one that may lose frames. */
+void zoe_producer_charge(struct zoe_producer *p, uint32_t seat);
 
 /* Asks for slots of at least `bytes`, once a generation. */
 void zoe_producer_grow(struct zoe_producer *p, const struct zoe_format *f);

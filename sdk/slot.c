@@ -8,7 +8,7 @@
 #include "frame_check.h"
 #include "producer_priv.h"
 
-enum { SYNC_MS = 20, MAX_TURNS = 64 };
+enum { SYNC_MS = 20, MAX_TURNS = 64, NS_A_MS = 1000000 };
 
 static struct zoe_open_slot *slot_find_free(struct zoe_producer *p) {
 	for (uint32_t i = 0; i < p->options.open; i++) {
@@ -33,6 +33,7 @@ static void lend(struct zoe_producer *p, struct zoe_open_slot *o, uint32_t index
 		o->slot.plane[i] = payload + f->offset[i];
 	}
 	p->feed->n_loans++;
+	zoe_feed_touch(p->feed, index);
 }
 
 /* Ends the loan in our books. */
@@ -46,7 +47,8 @@ static void unlend(struct zoe_open_slot *o) {
 	}
 }
 
-/* One attempt. Returns: 0 and *index; -EAGAIN; -EOWNERDEAD; 1 the roster or generation changed. */
+/* One attempt. Returns: 0 and *index; -EAGAIN; -ENOSPC a reliable reader still wants what would go;
+ * -EOWNERDEAD; 1 the roster or generation changed. */
 static int try_acquire(struct zoe_producer *p, uint32_t *index) {
 	struct zoe_wakes wakes = {0};
 	enum zoe_ring_result result = zoe_ring_acquire(&p->feed->writer, index, &wakes);
@@ -54,9 +56,14 @@ static int try_acquire(struct zoe_producer *p, uint32_t *index) {
 	zoe_writer_wake(&p->feed->writer, &wakes, p->feed->bells);
 	switch (result) {
 	case ZOE_RING_OK:
+		if (p->feed->patience.since_ns != 0) {
+			zoe_patience_pass(&p->feed->patience, zoe_now_ns());
+		}
 		return 0;
-	case ZOE_RING_NONE:
 	case ZOE_RING_OWED:
+		zoe_producer_charge(p, p->feed->writer.owed_to);
+		return -ENOSPC;
+	case ZOE_RING_NONE:
 	case ZOE_RING_LOST:
 	case ZOE_RING_BUSY:
 		return -EAGAIN;
@@ -71,19 +78,34 @@ static int try_acquire(struct zoe_producer *p, uint32_t *index) {
 	}
 }
 
-/* Sleeps until space may have come. */
+/* May a refused acquire wait? Not for reliable readers, unless the config says so. */
+static bool may_wait(
+	const struct zoe_producer *p, int result, const struct zoe_deadline *deadline) {
+	return deadline->end_ns != 0 &&
+	       (result == -EAGAIN || (result == -ENOSPC && p->feed->blocks));
+}
+
+/* Sleeps until space may have come, or a reader's patience is used up. */
 static int wait_space(
 	struct zoe_producer *p, uint32_t *index, const struct zoe_deadline *deadline) {
+	struct zoe_feed *feed = p->feed;
 	struct zoe_space_seen seen;
 	int result;
 
-	zoe_ring_set_space_waiting(&p->feed->writer, 1);
-	zoe_writer_look(&p->feed->writer, &seen);
+	zoe_ring_set_space_waiting(&feed->writer, 1);
+	zoe_writer_look(&feed->writer, &seen);
 	result = try_acquire(p, index);
-	if (result == -EAGAIN) {
-		zoe_writer_wait(&p->feed->writer, &seen, zoe_deadline_left(deadline));
+	if (result == -EAGAIN || result == -ENOSPC) {
+		int64_t left = zoe_deadline_left(deadline);
+		int64_t patience = (int64_t)zoe_patience_get_left(&feed->patience);
+
+		if (result == -ENOSPC) {
+			patience = patience > NS_A_MS ? patience : NS_A_MS;
+			left = left < 0 || left > patience ? patience : left;
+		}
+		zoe_writer_wait(&feed->writer, &seen, left);
 	}
-	zoe_ring_set_space_waiting(&p->feed->writer, 0);
+	zoe_ring_set_space_waiting(&feed->writer, 0);
 	return result;
 }
 
@@ -163,24 +185,38 @@ static int get_ready(
 	return get_room(p, f, deadline);
 }
 
+/* One turn of acquire_until. Returns: 0 and *index; 1 look again; -errno. */
+static int acquire_turn(struct zoe_producer *p, const struct zoe_format *f, uint32_t *index,
+	const struct zoe_deadline *deadline) {
+	int result = get_ready(p, f, deadline);
+
+	if (result != 0) {
+		return result;
+	}
+	result = try_acquire(p, index);
+	if (may_wait(p, result, deadline)) {
+		result = wait_space(p, index, deadline);
+		if (may_wait(p, result, deadline)) {
+			zoe_producer_service_sometimes(p);
+			return 1;
+		}
+	}
+	if (result == 1) {
+		result = catch_up(p, deadline);
+		return result == 0 ? 1 : result;
+	}
+	return result;
+}
+
 static int acquire_until(struct zoe_producer *p, const struct zoe_format *f, uint32_t *index,
 	const struct zoe_deadline *deadline) {
 	for (unsigned turn = 0;; turn++) {
-		int result = get_ready(p, f, deadline);
+		int result = acquire_turn(p, f, index, deadline);
 
-		if (result == 0) {
-			result = try_acquire(p, index);
-			if (result == -EAGAIN && deadline->end_ns != 0) {
-				result = wait_space(p, index, deadline);
-				if (result == -EAGAIN) {
-					zoe_producer_service_sometimes(p);
-					result = 2;
-				}
-			}
-			if (result == 1) {
-				result = catch_up(p, deadline);
-				result = result == 0 ? 2 : result;
-			}
+		if (result == -ENOSPC) {
+			return zoe_client_fail(p->client, -EAGAIN,
+				"stream '%s': a reliable reader still wants the oldest frame",
+				p->stream);
 		}
 		if (result <= 0) {
 			return result;
@@ -220,6 +256,7 @@ int zoe_producer_acquire(
 	}
 	error = acquire_until(p, f, &index, &deadline);
 	if (error) {
+		p->n_dropped += p->feed && (error == -EAGAIN || error == -ETIMEDOUT);
 		return error;
 	}
 	lend(p, o, index, f);
@@ -255,6 +292,7 @@ static void header_fill(struct zoe_producer *p, const struct zoe_open_slot *o) {
 		p->format_serial++;
 	}
 	hdr.publish_ns = zoe_now_ns();
+	p->publish_ns = hdr.publish_ns;
 	hdr.pts_ns = s->pts_ns ? s->pts_ns : hdr.publish_ns;
 	hdr.clock = s->pts_ns && s->clock ? s->clock : CLOCK_MONOTONIC;
 	hdr.flags = s->flags | (is_changed ? ZOE_FORMAT_CHANGED : 0) |

@@ -32,7 +32,8 @@ struct capture {
 	bool is_due;  // a picture is to be published as soon as it may
 	bool is_full; // the next frame does not follow the one grabbed last
 	uint64_t n_frames, n_dropped;
-	uint64_t interval_ns;        // 0 = no limit
+	uint64_t interval_ns;        // ours; 0 = no limit
+	uint64_t asked_ns;           // the config's and the readers'; 0 = no limit
 	uint64_t next_ns;            // when the next frame may be grabbed
 	uint64_t start_ns, shown_ns; // CLOCK_MONOTONIC: of the first frame, of the last progress
 };
@@ -59,9 +60,11 @@ static void show_progress(struct capture *c) {
 
 /* Moves the time of the next frame on by one interval, or on from now after a pause. */
 static void pace(struct capture *c, uint64_t now) {
-	c->next_ns += c->interval_ns;
+	uint64_t interval_ns = c->interval_ns > c->asked_ns ? c->interval_ns : c->asked_ns;
+
+	c->next_ns += interval_ns;
 	if (c->next_ns < now) {
-		c->next_ns = now + c->interval_ns;
+		c->next_ns = now + interval_ns;
 	}
 }
 
@@ -119,7 +122,7 @@ static int publish_frame(struct capture *c) {
 /* Notes who looks, and whether anything is new to be seen.
  * Returns: 0; -errno with its sentence printed. */
 static int look_around(struct capture *c) {
-	int wanted = zoe_producer_is_wanted(c->producer);
+	int wanted = zoe_producer_get_interval(c->producer, &c->asked_ns);
 	int rc;
 
 	if (wanted < 0) {

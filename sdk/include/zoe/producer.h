@@ -19,7 +19,9 @@ extern "C" {
 struct zoe_producer;
 
 enum zoe_producer_flags {
-	ZOE_UNIQUE_NAME = 1,    /* the name is taken: be handed name-2, name-3 ... */
+	ZOE_UNIQUE_NAME = 1, /* the name is taken: be handed name-2, name-3 ... */
+	ZOE_TAKE_TURNS = 2,  /* all producer seats are taken: wait for one, first come first served;
+				not with ZOE_UNIQUE_NAME */
 	ZOE_EXTERNAL_WRITER = 4 /* slots are written by somebody else too (an X server, a device) */
 };
 
@@ -68,13 +70,21 @@ ZOE_EXPORT int zoe_producer_end(struct zoe_producer *p);
 /* The stream's name as handed out by the broker; "" until attached. Lives as long as p. */
 ZOE_EXPORT const char *zoe_producer_get_name(const struct zoe_producer *p);
 
-/* Is anybody looking? Makes no system call while attached (a peek at the broker's socket at most
- * every 100 ms apart).
+/* Does anybody want a frame now? Not when nobody looks, nor sooner after the last one than the
+ * stream's max_fps and its readers ask for. Makes no system call while attached (a peek at the
+ * broker's socket at most every 100 ms apart).
  * Returns: 1 yes; 0 no: do no work; < 0 never will: -EACCES, -ENOENT, -ECHILD. */
 ZOE_EXPORT int zoe_producer_is_wanted(struct zoe_producer *p);
 
+/* The same for programs with a clock of their own: the least time between two frames that is asked
+ * for, in ns; 0 = as fast as they come.
+ * Returns: 1 and *interval_ns; 0 nobody looks; < 0 as is_wanted. */
+ZOE_EXPORT int zoe_producer_get_interval(struct zoe_producer *p, uint64_t *interval_ns);
+
 /* Borrows a slot to write a picture of format f into (f NULL: the last one, at first the one of
  * the options). A picture larger than the slots makes the broker move the stream to larger ones.
+ * Where a reliable reader has not taken the oldest frame yet, the config's `when_full` decides:
+ * drop: -EAGAIN at once; block: waits. Each refusal counts as a frame dropped.
  * Returns: 0 and *out; -EAGAIN nothing free (timeout 0) or not attached yet; -ETIMEDOUT;
  * -EINPROGRESS growing (timeout 0); -EMSGSIZE larger than max_frame; -EBUSY all `open` slots
  * are on loan; -EOWNERDEAD declared dead: close; -EMFILE no descriptor for a seat; -EINVAL format;
