@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "client.h"
 #include "consumer.h"
+#include "frame_layout.h"
 #include "memory.h"
 #include "producer.h"
 #include "ring_check.h"
+#include "ring_wait.h"
 #include "server.h"
 #include "stream.h"
 
@@ -19,8 +22,41 @@ enum status_may { MAY_PRODUCE = 1, MAY_CONSUME = 2 };
 enum status_role { ROLE_PRODUCER = 1, ROLE_CONSUMER = 2 };
 enum status_peer { PEER_RUNNING = 0, PEER_PARKED = 1 };
 
+#define NOT_KNOWN UINT64_MAX
+
 bool status_may_see(const struct client *client, const struct stream *stream) {
 	return access_may_see(stream->config, &client->who, stream->owner);
+}
+
+/* Copies the header of frame seq, if it stays that frame's from before to after. Nothing in it is
+ * checked. */
+static bool frame_copy_header(
+	const struct zoe_ring *ring, uint64_t seq, struct zoe_frame_header *copy) {
+	uint64_t published = zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, seq), entry;
+	const _Atomic zoe_u64 *state;
+
+	if (seq == 0 || seq >= ZOE_MAX_SEQ) {
+		return false;
+	}
+	/* [ORDER] acquire: the slot it names was filled before. */
+	entry = atomic_load_explicit(zoe_ring_get_order(ring, seq), memory_order_acquire);
+	if (zoe_order_seq(entry) != seq || zoe_order_slot(entry) >= ring->geo.n_slots) {
+		return false;
+	}
+	state = zoe_ring_get_state(ring, zoe_order_slot(entry));
+	/* [STATE] acquire: the header is complete once the frame is published. */
+	if (atomic_load_explicit(state, memory_order_acquire) != published) {
+		return false;
+	}
+	memcpy(copy, zoe_ring_get_header(ring, zoe_order_slot(entry)), sizeof(*copy));
+	/* [STATE] the fence keeps the copy before the second look at the same word. */
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(state, memory_order_relaxed) == published;
+}
+
+/* From one CLOCK_MONOTONIC time to another; strangers' times may be nonsense. */
+static uint64_t get_span(uint64_t from_ns, uint64_t to_ns) {
+	return from_ns <= to_ns && to_ns <= zoe_now_ns() ? to_ns - from_ns : NOT_KNOWN;
 }
 
 static void status_fill_picture(struct zoe_msg_stream *msg, struct generation *g) {
@@ -38,15 +74,28 @@ static void status_fill_picture(struct zoe_msg_stream *msg, struct generation *g
 	memcpy(msg->offset, view.offset, sizeof(msg->offset));
 }
 
-static uint64_t status_get_head(const struct stream *stream) {
-	struct zoe_ring_page *page;
-
-	if (!stream->newest) {
-		return 0;
-	}
-	page = zoe_ring_get_page(&stream->newest->ring);
+static uint64_t ring_get_head(const struct zoe_ring *ring) {
 	/* [PUB] relaxed: a number for people. */
-	return zoe_head_seq(atomic_load_explicit(&page->head, memory_order_relaxed));
+	return zoe_head_seq(
+		atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_relaxed));
+}
+
+/* What the newest frame's producer says of its own work. */
+static void status_fill_work(struct zoe_msg_stream *msg, const struct zoe_ring *ring) {
+	uint64_t head = ring_get_head(ring);
+	struct zoe_frame_header hdr;
+
+	if (head == 0 || !frame_copy_header(ring, head - 1, &hdr)) {
+		return;
+	}
+	msg->dropped = hdr.dropped;
+	if (hdr.clock == CLOCK_MONOTONIC && hdr.pts_ns != 0) {
+		msg->capture_ns = get_span(hdr.pts_ns, hdr.publish_ns);
+	}
+}
+
+static uint64_t status_get_head(const struct stream *stream) {
+	return stream->newest ? ring_get_head(&stream->newest->ring) : 0;
 }
 
 static void status_fill_stream(
@@ -56,6 +105,7 @@ static void status_fill_stream(
 	struct producer *producer;
 
 	msg->kind = ZOE_STATUS_STREAM;
+	msg->capture_ns = NOT_KNOWN;
 	msg->n_producers = stream->n_producers;
 	msg->n_consumers = stream->n_consumers;
 	msg->max_producers = config->producers;
@@ -81,6 +131,7 @@ static void status_fill_stream(
 		msg->head_seq = status_get_head(stream);
 		zoe_wire_set_text(msg->region, sizeof(msg->region), stream->newest->region);
 		status_fill_picture(msg, tail ? tail : stream->newest);
+		status_fill_work(msg, tail ? &tail->ring : &stream->newest->ring);
 	}
 }
 
@@ -157,6 +208,7 @@ static void peer_fill(struct zoe_msg_peer *msg, const struct client *peer,
 	msg->header = *header;
 	msg->header.size = sizeof(*msg);
 	msg->kind = ZOE_STATUS_PEER;
+	msg->read_ns = NOT_KNOWN;
 	msg->state = stream->is_live ? PEER_RUNNING : PEER_PARKED;
 	msg->uid = peer->who.uid;
 	msg->pid = peer->who.pid;
@@ -182,6 +234,18 @@ static void status_send_producers(
 	}
 }
 
+/* From publish to take of the frame before the cursor, which a consumer moves just before it notes
+ * the time: a look in between gives no answer. Queues do not keep a cursor. */
+static uint64_t seat_get_read_ns(const struct seat *seat, uint64_t cursor, uint64_t last_take_ns) {
+	struct zoe_frame_header hdr;
+
+	if (seat->consumer->delivery > ZOE_DELIVER_RELIABLE || last_take_ns == 0 || cursor == 0 ||
+		!frame_copy_header(&seat->generation->ring, cursor - 1, &hdr)) {
+		return NOT_KNOWN;
+	}
+	return get_span(hdr.publish_ns, last_take_ns);
+}
+
 /* [SEAT] relaxed throughout: numbers for people, each read once. */
 static void peer_fill_seat(struct zoe_msg_peer *msg, const struct seat *seat, uint64_t head) {
 	struct zoe_seat *words = seat->words;
@@ -199,6 +263,7 @@ static void peer_fill_seat(struct zoe_msg_peer *msg, const struct seat *seat, ui
 	msg->taken = atomic_load_explicit(&words->taken, memory_order_relaxed);
 	msg->lost = atomic_load_explicit(&words->lost, memory_order_relaxed);
 	msg->last_ns = atomic_load_explicit(&words->last_take_ns, memory_order_relaxed);
+	msg->read_ns = seat_get_read_ns(seat, cursor, msg->last_ns);
 }
 
 static void status_send_consumers(
@@ -211,6 +276,7 @@ static void status_send_consumers(
 
 		peer_fill(&msg, consumer->client, stream, header);
 		msg.role = ROLE_CONSUMER;
+		msg.delivery = consumer->delivery;
 		if (seat) {
 			peer_fill_seat(&msg, seat, status_get_head(stream));
 		} else {

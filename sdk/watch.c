@@ -65,6 +65,8 @@ static int stream_get_info(const struct zoe_packet *packet, struct zoe_msg_strea
 		.last_publish_ns = copy->last_publish_ns,
 		.max_frame_bytes = copy->max_frame_bytes,
 		.memory_bytes = copy->memory_bytes,
+		.capture_ns = copy->capture_ns,
+		.dropped = copy->dropped,
 	};
 	memcpy(info->format.stride, copy->stride, sizeof(copy->stride));
 	memcpy(info->format.offset, copy->offset, sizeof(copy->offset));
@@ -128,7 +130,7 @@ static int status_tell(
 		m.app[sizeof(m.app) - 1] = 0;
 		status.peer = &(struct zoe_peer_info){sizeof(struct zoe_peer_info), m.stream, m.app,
 			m.role, m.state, m.pid, m.uid, m.generation, m.held, m.lag, m.taken, m.lost,
-			m.last_ns};
+			m.last_ns, m.read_ns, m.delivery};
 		return fn(user, &status);
 	}
 	if (kind == ZOE_STATUS_BROKER && zoe_packet_get(packet, sizeof(struct zoe_msg_broker))) {

@@ -103,6 +103,8 @@ struct zoe_msg_stream {
 	uint32_t fourcc, width, height, n_planes; /* of the newest frame; fourcc 0 = none */
 	uint32_t stride[4], offset[4];
 	char name[112], region[112], description[256], producer[128];
+	zoe_u64 capture_ns; /* newest frame, capture to publish; UINT64_MAX = not known */
+	zoe_u64 dropped;    /* by the newest frame's producer, as it says */
 };
 struct zoe_msg_peer {
 	struct zoe_msg_header header;
@@ -111,6 +113,9 @@ struct zoe_msg_peer {
 	uint32_t generation, held, reserved;
 	zoe_u64 lag, taken, lost, last_ns;
 	char stream[112], app[64];
+	zoe_u64 read_ns; /* consumer: the last frame taken, publish to take; UINT64_MAX = not known
+			  */
+	uint32_t delivery, reserved1; /* consumer: enum zoe_msg_delivery */
 };
 struct zoe_msg_broker {
 	struct zoe_msg_header header;

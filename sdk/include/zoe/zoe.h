@@ -46,6 +46,8 @@ struct zoe_stream_info {
 	uint64_t last_publish_ns; /* CLOCK_MONOTONIC; 0 = never */
 	uint64_t max_frame_bytes; /* largest payload a frame may have */
 	uint64_t memory_bytes;    /* lent out for this stream, all generations */
+	uint64_t capture_ns;      /* newest frame, pts to publish; UINT64_MAX = not known */
+	uint64_t dropped;         /* frames the newest frame's producer gave up, by its own count */
 };
 
 enum zoe_change {
@@ -71,6 +73,8 @@ struct zoe_peer_info {
 	uint64_t lag;                   /* consumer: frames published and not yet taken */
 	uint64_t taken, lost;           /* consumer: frames since it joined, by its own count */
 	uint64_t last_ns;               /* consumer: last take, CLOCK_MONOTONIC; 0 = never */
+	uint64_t read_ns;  /* consumer: last frame taken, publish to take; UINT64_MAX = not known */
+	uint32_t delivery; /* consumer: enum zoe_delivery of zoe/consumer.h */
 };
 
 struct zoe_broker_info {
