@@ -34,6 +34,7 @@ const struct command commands[] = {
 		"  --frames N           end after N frames (for ever)\n"
 		"  --caption TEXT       a caption on every frame\n"
 		"  --unique             if the name is taken, be STREAM-2, STREAM-3 ...\n"
+		"  --turns              if it is taken, wait until it is free\n"
 		"\n"
 		"  zoe push demo\n"
 		"  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | zoe push film -\n"
@@ -71,6 +72,9 @@ const struct command commands[] = {
 		"  --fps N          y4m only: its constant rate; frames are repeated or left out "
 		"to keep\n"
 		"                   time, and how many is said at the end\n"
+		"  --reliable       no frame may be lost: the producer waits, or drops, as the "
+		"config\n"
+		"                   says; needs the right 'reliable'\n"
 		"\n"
 		"NUT and Matroska keep every frame's own time (NUT to the nanosecond, Matroska to "
 		"the\n"
@@ -78,9 +82,11 @@ const struct command commands[] = {
 		"  zoe record desk desk.mkv --duration 10s\n"
 		"  zoe record desk - | ffmpeg -i - desk.mp4\n"},
 	{"verify", verify_run, "check a counter stream: pixels, order, losses",
-		"STREAM [--frames N] [--delivery every|latest] [--allow-loss] [--json]",
+		"STREAM [--frames N] [--delivery D] [--group NAME] [--allow-loss] [--json]",
 		"  --frames N           end after N frames (when the stream ends)\n"
-		"  --delivery D         every (default) or latest\n"
+		"  --delivery D         every (default); latest; reliable: none may be lost;\n"
+		"                       queue, queue-reliable: shared out among a group\n"
+		"  --group NAME         the queue's group: run several with the same name\n"
 		"  --allow-loss         frames lost are no failure\n"
 		"\n"
 		"  zoe verify test & zoe push test --pattern counter --frames 1000\n"},

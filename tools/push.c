@@ -30,7 +30,7 @@ struct push {
 	uint8_t *row; // scratch of the bars
 	uint32_t rate_num, rate_den;
 	double fps; // 0 = as fast as it goes
-	bool has_fps, is_unique;
+	bool has_fps, is_unique, takes_turns;
 	uint64_t max_frames; // 0 = for ever
 	uint64_t id, n_tried, n_pushed, n_dropped;
 	uint64_t start_ns, base_ns, base_frame, shown_ns; // base: where pacing counts from
@@ -202,7 +202,8 @@ static void print_summary(const struct push *p) {
 static int open_and_push(struct push *p) {
 	struct zoe_producer_options options = {.struct_size = sizeof(options),
 		.format = p->format,
-		.flags = p->is_unique ? ZOE_UNIQUE_NAME : 0};
+		.flags = (p->is_unique ? ZOE_UNIQUE_NAME : 0) |
+			 (p->takes_turns ? ZOE_TAKE_TURNS : 0)};
 	int rc = tool_connect(p->tool);
 
 	if (rc == 0) {
@@ -222,7 +223,7 @@ static int open_and_push(struct push *p) {
 }
 
 struct push_words {
-	const char *pattern, *size, *format, *fps, *frames, *caption, *unique;
+	const char *pattern, *size, *format, *fps, *frames, *caption, *unique, *turns;
 };
 
 static int print_formats(void) {
@@ -298,6 +299,10 @@ static int parse_words(struct push *p, const struct push_words *w, bool is_stdin
 	}
 	p->caption = w->caption;
 	p->is_unique = w->unique != NULL;
+	p->takes_turns = w->turns != NULL;
+	if (p->is_unique && p->takes_turns) {
+		return tool_fail_usage(p->tool, "--unique and --turns: one or the other");
+	}
 	return 0;
 }
 
@@ -354,7 +359,7 @@ int push_run(struct tool *tool, int argc, char **argv) {
 		{"size", 's', true, &w.size}, {"format", 'f', true, &w.format},
 		{"fps", 'r', true, &w.fps}, {"frames", 'n', true, &w.frames},
 		{"caption", 'c', true, &w.caption}, {"unique", 'u', false, &w.unique},
-		{NULL, 0, false, NULL}};
+		{"turns", 'T', false, &w.turns}, {NULL, 0, false, NULL}};
 	int n_args, rc = tool_parse(tool, argc, argv, options, &n_args);
 
 	if (rc >= 0) {

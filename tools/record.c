@@ -48,7 +48,7 @@ static int parse_codec(const struct tool *tool, const struct record_target *targ
 }
 
 struct words {
-	const char *format, *codec, *frames, *duration, *fps;
+	const char *format, *codec, *frames, *duration, *fps, *reliable;
 };
 
 static int parse_values(struct tool *tool, struct recording_order *r, const struct words *w) {
@@ -58,6 +58,7 @@ static int parse_values(struct tool *tool, struct recording_order *r, const stru
 		return rc;
 	}
 	r->target.codec = w->codec;
+	r->is_reliable = w->reliable != NULL;
 	if (w->frames != NULL &&
 		(tool_parse_u64(w->frames, &r->max_frames) < 0 || r->max_frames == 0)) {
 		return tool_fail_usage(tool, "--frames %s: a number from 1 on", w->frames);
@@ -79,11 +80,11 @@ static int parse_values(struct tool *tool, struct recording_order *r, const stru
 
 int record_run(struct tool *tool, int argc, char **argv) {
 	struct recording_order order = {.max_frames = 0};
-	struct words w = {NULL, NULL, NULL, NULL, NULL};
+	struct words w = {NULL, NULL, NULL, NULL, NULL, NULL};
 	const struct tool_option options[] = {{"format", 'f', true, &w.format},
 		{"codec", 'c', true, &w.codec}, {"frames", 'n', true, &w.frames},
 		{"duration", 'd', true, &w.duration}, {"fps", 'r', true, &w.fps},
-		{NULL, 0, false, NULL}};
+		{"reliable", 'R', false, &w.reliable}, {NULL, 0, false, NULL}};
 	int n_args, rc;
 
 	rc = tool_parse(tool, argc, argv, options, &n_args);

@@ -303,8 +303,9 @@ static void print_summary(const struct recording *r) {
 }
 
 static int run(struct recording *r) {
-	const struct zoe_consumer_options options = {
-		.struct_size = sizeof(options), .delivery = ZOE_EVERY, .start = ZOE_START_NEWEST};
+	const struct zoe_consumer_options options = {.struct_size = sizeof(options),
+		.delivery = r->order->is_reliable ? ZOE_RELIABLE : ZOE_EVERY,
+		.start = ZOE_START_NEWEST};
 	struct zoe_consumer *consumer = NULL;
 	int rc;
 
@@ -318,6 +319,10 @@ static int run(struct recording *r) {
 		close_sink(r);
 	} else {
 		rc = close_sink(r);
+	}
+	if (zoe_consumer_take_events(consumer) & ZOE_EV_DEMOTED) {
+		tool_fail("stream '%s': the file could not keep up: not reliable any more",
+			r->order->stream);
 	}
 	zoe_consumer_close(consumer);
 	print_summary(r);

@@ -17,6 +17,7 @@ struct recording_order {
 	struct record_target target;
 	uint64_t max_frames; // 0 = no end
 	int duration_ms;     // 0 = no end
+	bool is_reliable;    // no frame may be lost
 };
 
 /* Records, and prints what came of it. Returns: the exit code. */

@@ -101,6 +101,7 @@ int tool_next(struct tool *tool, struct zoe_consumer *consumer, const struct zoe
 int tool_parse_u64(const char *text, uint64_t *out);
 int tool_parse_size(const char *text, uint32_t *width, uint32_t *height); // "1280x720"
 int tool_parse_duration_ms(const char *text, int *out);                   // "1500", "1500ms", "2s"
+int tool_parse_delivery(const char *text, enum zoe_delivery *out); // "every", "queue-reliable" ...
 int tool_parse_fps(const char *text, double *out); // "60", "59.94", "30000/1001"; 0 = no limit
 
 /* A string as JSON, quotes included; control bytes and bad UTF-8 escaped. */

@@ -94,3 +94,19 @@ int tool_parse_fps(const char *text, double *out) {
 	*out = num / den;
 	return 0;
 }
+
+int tool_parse_delivery(const char *text, enum zoe_delivery *out) {
+	static const char *const names[] = {[ZOE_LATEST] = "latest",
+		[ZOE_EVERY] = "every",
+		[ZOE_RELIABLE] = "reliable",
+		[ZOE_QUEUE] = "queue",
+		[ZOE_QUEUE_RELIABLE] = "queue-reliable"};
+
+	for (size_t i = 0; i < n_elements(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*out = (enum zoe_delivery)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}

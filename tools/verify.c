@@ -15,7 +15,9 @@ enum { MAX_PRODUCERS = 64, MAX_TOLD = 10 };
 struct verify_order {
 	const char *stream;
 	uint64_t max_frames; // 0 = no end
-	bool is_latest, may_lose;
+	enum zoe_delivery delivery;
+	const char *group; // of a queue
+	bool may_lose;
 };
 
 /* What was last seen of a producer. */
@@ -106,10 +108,14 @@ static void check_order(struct verify *v, const struct zoe_frame *frame) {
 	v->n_lost += frame->lost;
 }
 
-/* What the library says was lost, or what the numbers say if that is more. With `latest` the
- * numbers may jump. */
+/* Whether a frame may be missing without having been lost: it was nobody's, or another member's. */
+static bool may_jump(enum zoe_delivery delivery) {
+	return delivery != ZOE_EVERY && delivery != ZOE_RELIABLE;
+}
+
+/* What the library says was lost, or what the numbers say if that is more. */
 static uint64_t get_lost(const struct verify *v) {
-	return !v->order->is_latest && v->n_gaps > v->n_lost ? v->n_gaps : v->n_lost;
+	return !may_jump(v->order->delivery) && v->n_gaps > v->n_lost ? v->n_gaps : v->n_lost;
 }
 
 static bool is_good(const struct verify *v) {
@@ -182,7 +188,8 @@ static int check_frames(struct verify *v, struct zoe_consumer *consumer) {
 static int verify(struct tool *tool, const struct verify_order *order) {
 	static struct verify v;
 	struct zoe_consumer_options options = {.struct_size = sizeof(options),
-		.delivery = order->is_latest ? ZOE_LATEST : ZOE_EVERY,
+		.delivery = order->delivery,
+		.group = order->group,
 		.start = ZOE_START_NOW};
 	struct zoe_consumer *consumer;
 	int rc = tool_connect(tool);
@@ -196,16 +203,20 @@ static int verify(struct tool *tool, const struct verify_order *order) {
 		return TOOL_FAILED; /* also when a signal came: nothing was verified */
 	}
 	rc = check_frames(&v, consumer);
+	if (zoe_consumer_take_events(consumer) & ZOE_EV_DEMOTED) {
+		tool_fail("stream '%s': too slow to be reliable, frames may have been lost",
+			order->stream);
+	}
 	zoe_consumer_close(consumer);
 	report(&v);
 	return rc == 0 && is_good(&v) ? TOOL_DONE : TOOL_FAILED;
 }
 
 int verify_run(struct tool *tool, int argc, char **argv) {
-	const char *frames = NULL, *delivery = NULL, *may_lose = NULL;
+	const char *frames = NULL, *delivery = NULL, *may_lose = NULL, *group = NULL;
 	const struct tool_option options[] = {{"frames", 'n', true, &frames},
-		{"delivery", 'd', true, &delivery}, {"allow-loss", 'l', false, &may_lose},
-		{NULL, 0, false, NULL}};
+		{"delivery", 'd', true, &delivery}, {"group", 'g', true, &group},
+		{"allow-loss", 'l', false, &may_lose}, {NULL, 0, false, NULL}};
 	struct verify_order order = {.max_frames = 0};
 	int n_args, rc;
 
@@ -222,9 +233,17 @@ int verify_run(struct tool *tool, int argc, char **argv) {
 	}
 	order.stream = argv[1];
 	order.may_lose = may_lose != NULL;
-	order.is_latest = delivery != NULL && strcmp(delivery, "latest") == 0;
-	if (delivery != NULL && !order.is_latest && strcmp(delivery, "every") != 0) {
-		return tool_fail_usage(tool, "--delivery %s: every or latest", delivery);
+	order.group = group;
+	order.delivery = ZOE_EVERY;
+	if (delivery != NULL && tool_parse_delivery(delivery, &order.delivery) < 0) {
+		return tool_fail_usage(tool,
+			"--delivery %s: every, latest, reliable, queue or queue-reliable",
+			delivery);
+	}
+	if ((group != NULL) !=
+		(order.delivery == ZOE_QUEUE || order.delivery == ZOE_QUEUE_RELIABLE)) {
+		return tool_fail_usage(
+			tool, "a queue needs --group NAME, and nothing else has one");
 	}
 	return verify(tool, &order);
 }
