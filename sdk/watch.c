@@ -181,9 +181,9 @@ static int question_answer(struct zoe_client *c, const struct question *q, int *
 	return *result != 0;
 }
 
-static int question_ask(struct zoe_client *c, struct zoe_msg_header *request,
-	const struct question *q, const struct zoe_deadline *deadline) {
-	int error = zoe_link_connect(c->link, deadline), result = 0;
+static int question_send(
+	struct zoe_client *c, struct zoe_msg_header *request, const struct zoe_deadline *deadline) {
+	int error = zoe_link_connect(c->link, deadline);
 
 	if (error) {
 		return error;
@@ -192,6 +192,33 @@ static int question_ask(struct zoe_client *c, struct zoe_msg_header *request,
 	while ((error = zoe_link_send(c->link, request)) == -EAGAIN &&
 		zoe_deadline_left(deadline)) {
 		zoe_link_poll(c->link, deadline, 10);
+	}
+	return error;
+}
+
+/* The broker went away since the last call: hears what it said last, and its end, so that the next
+ * try connects anew. Returns: what a watch's callback returned. */
+static int question_drain(struct zoe_client *c) {
+	int result = 0;
+
+	while (result == 0 && zoe_link_receive(c->link) == 0) {
+		result = watch_event(c);
+		zoe_packet_finish(c->packet);
+	}
+	c->link->retry_ns = 0;
+	return result;
+}
+
+static int question_ask(struct zoe_client *c, struct zoe_msg_header *request,
+	const struct question *q, const struct zoe_deadline *deadline) {
+	int error = question_send(c, request, deadline), result = 0;
+
+	if (error == -EPIPE || error == -ECONNRESET) {
+		result = question_drain(c);
+		if (result) {
+			return result;
+		}
+		error = question_send(c, request, deadline);
 	}
 	while (!error) {
 		error = zoe_link_receive(c->link);
