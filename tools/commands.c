@@ -16,9 +16,13 @@ const struct command commands[] = {
 		"LAG is how many frames a reader is behind, LOST what it missed, HELD what it "
 		"holds.\n"
 		"  zoe status desk\n"},
-	{"top", top_run, "what flows, measured over a second", "[--once] [--json]",
-		"  --once           one table, then end\n"
+	{"top", top_run, "what flows, and who keeps up: a screen", "[--once] [--json]",
+		"  --once           tables of one second, then end\n"
 		"\n"
+		"On a terminal a screen: q quits, arrows select a stream, s sorts, p pauses,\n"
+		"+ and - change the interval, h explains. Else tables, or with --json a line,\n"
+		"every second. CAP>PUB is how old the newest frame was when it was published,\n"
+		"PUB>READ how long it then took to its slowest reader.\n"
 		"  zoe top --once\n"},
 	{"push", push_run, "feed a stream: a test picture, or frames from stdin",
 		"STREAM [-] [--pattern bars|counter] [--size WxH] [--format F] [--fps N] [--frames "

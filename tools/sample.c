@@ -6,6 +6,19 @@
 
 enum { ANSWER_MS = 5000 };
 
+static void set_broker(struct sample *s, const struct zoe_broker_info *info) {
+	struct broker_sample *b = &s->broker;
+
+	*b = (struct broker_sample){.pid = info->pid,
+		.n_streams = info->n_streams,
+		.n_clients = info->n_clients,
+		.start_ns = info->start_ns,
+		.memory_bytes = info->memory_bytes,
+		.memory_limit_bytes = info->memory_limit_bytes};
+	snprintf(b->version, sizeof(b->version), "%s", info->version);
+	snprintf(b->protection, sizeof(b->protection), "%s", info->protection);
+}
+
 static int add_stream(struct sample *s, const struct zoe_stream_info *info) {
 	struct stream_sample *list =
 		reallocarray(s->streams, s->n_streams + 1, sizeof(*s->streams));
@@ -18,9 +31,14 @@ static int add_stream(struct sample *s, const struct zoe_stream_info *info) {
 	one = &list[s->n_streams++];
 	*one = (struct stream_sample){.format = info->format,
 		.head_seq = info->head_seq,
+		.dropped = info->dropped,
+		.memory_bytes = info->memory_bytes,
+		.capture_ns = info->capture_ns,
+		.n_producers = info->n_producers,
 		.n_consumers = info->n_consumers,
 		.max_consumers = info->max_consumers};
 	snprintf(one->name, sizeof(one->name), "%s", info->name);
+	snprintf(one->producer, sizeof(one->producer), "%s", info->producer);
 	return 0;
 }
 
@@ -36,9 +54,12 @@ static int add_consumer(struct sample *s, const struct zoe_peer_info *info) {
 	one = &list[s->n_consumers];
 	*one = (struct consumer_sample){.pid = info->pid,
 		.held = info->held,
+		.delivery = info->delivery,
+		.is_parked = info->state == ZOE_PEER_PARKED,
 		.lag = info->lag,
 		.taken = info->taken,
-		.lost = info->lost};
+		.lost = info->lost,
+		.read_ns = info->read_ns};
 	snprintf(one->stream, sizeof(one->stream), "%s", info->stream);
 	snprintf(one->app, sizeof(one->app), "%s", info->app);
 	for (size_t i = 0; i < s->n_consumers; i++) {
@@ -51,6 +72,9 @@ static int add_consumer(struct sample *s, const struct zoe_peer_info *info) {
 static int take_line(void *user, const struct zoe_status *status) {
 	struct sample *s = user;
 
+	if (status->broker != NULL) {
+		set_broker(s, status->broker);
+	}
 	if (status->stream != NULL) {
 		return add_stream(s, status->stream);
 	}
@@ -60,17 +84,24 @@ static int take_line(void *user, const struct zoe_status *status) {
 	return 0;
 }
 
-int sample_take(struct tool *tool, struct sample *s) {
-	int answer_ms = tool->timeout_ms < 0 ? ANSWER_MS : tool->timeout_ms;
+int sample_ask(struct tool *tool, struct sample *s, int timeout_ms) {
 	int rc;
 
 	*s = (struct sample){.time_ns = 0};
-	rc = zoe_client_status(tool->client, NULL, take_line, s, answer_ms);
+	rc = zoe_client_status(tool->client, NULL, take_line, s, timeout_ms);
 	s->time_ns = tool_get_now_ns();
+	if (rc != 0) {
+		sample_finish(s);
+	}
+	return rc;
+}
+
+int sample_take(struct tool *tool, struct sample *s) {
+	int rc = sample_ask(tool, s, tool->timeout_ms < 0 ? ANSWER_MS : tool->timeout_ms);
+
 	if (rc == 0) {
 		return 0;
 	}
-	sample_finish(s);
 	return rc == -ENOMEM ? tool_fail("out of memory") : tool_fail_client(tool);
 }
 
