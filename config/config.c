@@ -20,6 +20,7 @@ static void stream_finish(struct stream_config *stream) {
 	free(stream->description);
 	access_list_finish(&stream->produce);
 	access_list_finish(&stream->consume);
+	access_list_finish(&stream->reliable);
 	access_list_finish(&stream->list);
 	*stream = (struct stream_config){0};
 }
@@ -45,10 +46,11 @@ static int stream_copy(struct stream_config *to, const struct stream_config *fro
 	*to = *from;
 	to->name = NULL;
 	to->description = strdup(from->description);
-	to->produce = to->consume = to->list = (struct access_list){0};
+	to->produce = to->consume = to->reliable = to->list = (struct access_list){0};
 	int r = to->description ? 0 : -ENOMEM;
 	r = r < 0 ? r : access_list_copy(&to->produce, &from->produce);
 	r = r < 0 ? r : access_list_copy(&to->consume, &from->consume);
+	r = r < 0 ? r : access_list_copy(&to->reliable, &from->reliable);
 	return r < 0 ? r : access_list_copy(&to->list, &from->list);
 }
 

@@ -43,10 +43,13 @@ struct stream_config {
 	uint32_t open;                // slots a producer may hold at once, 1-8
 	uint32_t consumers;           // at once, 1-64
 	uint32_t hold;                // frames a consumer may hold at once, 1-8
+	uint32_t max_fps;             // that producers are asked for; 0 = no limit
+	bool blocks;                  // when_full: block
+	uint64_t patience_ms;         // of producers with a reliable consumer, 1 to 3,600,000
 	uint32_t metadata_bytes;      // of a frame, 0-65536
 	uint32_t max_streams;         // live streams of a pattern, 1-4096; always 1 for a name
 	uint64_t linger_ms;           // a stream is gone this long after its last client
-	struct access_list produce, consume, list;
+	struct access_list produce, consume, reliable, list;
 	uint32_t line, col; // where it stands, 1-based
 };
 

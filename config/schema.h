@@ -20,6 +20,7 @@ enum schema_type {
 	SCHEMA_PATH,        // char *, absolute
 	SCHEMA_MODE,        // uint32_t: "0666"
 	SCHEMA_LEVEL,       // int, enum log_level
+	SCHEMA_FULL,        // bool: "block" or not, "drop"
 	SCHEMA_FORMAT,      // struct stream_config, its max_format and max_bytes
 	SCHEMA_PAYLOAD,     // struct stream_config, its max_bytes
 	SCHEMA_WHO,         // struct access_list

@@ -121,6 +121,14 @@ static void read_level(const struct reading *in, int *field) {
 	complain(in, "is not a level; write error, warning, info or debug");
 }
 
+static void read_full(const struct reading *in, bool *blocks) {
+	if (strcmp(in->node->text, "drop") != 0 && strcmp(in->node->text, "block") != 0) {
+		complain(in, "is not a way to go on; write drop or block");
+		return;
+	}
+	*blocks = strcmp(in->node->text, "block") == 0;
+}
+
 static int read_text(const struct reading *in, char **field) {
 	const char *text = in->node->text;
 
@@ -191,6 +199,9 @@ static int read_scalar(const struct reading *in, void *target) {
 		break;
 	case SCHEMA_LEVEL:
 		read_level(in, field);
+		break;
+	case SCHEMA_FULL:
+		read_full(in, field);
 		break;
 	case SCHEMA_FORMAT:
 		read_format(in, target);

@@ -58,6 +58,8 @@ static const struct access_list *access_get_list(
 		return &stream->produce;
 	case RIGHT_CONSUME:
 		return &stream->consume;
+	case RIGHT_RELIABLE:
+		return &stream->reliable;
 	case RIGHT_LIST:
 		break;
 	}

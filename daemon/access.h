@@ -20,7 +20,7 @@ struct credentials {
 	size_t n_gids;
 };
 
-enum right { RIGHT_PRODUCE, RIGHT_CONSUME, RIGHT_LIST };
+enum right { RIGHT_PRODUCE, RIGHT_CONSUME, RIGHT_RELIABLE, RIGHT_LIST };
 
 /* Asks the kernel who connected the socket. Returns: 0; -ENOMEM; -errno of getsockopt. */
 int credentials_init(struct credentials *who, int socket);

@@ -406,6 +406,7 @@ void client_abandon(struct client *client) {
 	}
 	free(client->producer);
 	free(client->consumer);
+	free(client->turn);
 	client_free(client);
 }
 
@@ -432,6 +433,7 @@ static void client_end(struct client *client) {
 	client->is_dead = true; /* nothing is sent to it from here on */
 	producer_destroy(client->producer, is_dead ? PRODUCER_DIED : PRODUCER_VANISHED);
 	consumer_destroy(client->consumer);
+	turn_destroy(client->turn);
 	server->n_clients--;
 	client_free(client);
 }

@@ -17,6 +17,7 @@
 struct consumer;
 struct producer;
 struct server;
+struct turn;
 
 enum client_state {
 	CLIENT_NEW,     // HELLO is to come
@@ -46,6 +47,7 @@ struct client {
 	struct ev_timer retry;
 	struct producer *producer;
 	struct consumer *consumer;
+	struct turn *turn; // it waits to produce
 };
 
 /* Takes over a connected socket. Returns: 0; -errno, the socket is closed. */

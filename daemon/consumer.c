@@ -6,15 +6,13 @@
 #include <sys/socket.h>
 
 #include "client.h"
+#include "group.h"
 #include "log.h"
 #include "memory.h"
 #include "registry.h"
 #include "roster.h"
 #include "server.h"
 #include "stream.h"
-
-/* zoe_consume_flags are in protocol.h, zoe_delivery in zoe/consumer.h: latest and every. */
-#define MAX_DELIVERY 1u
 
 static int consumer_create(
 	struct consumer **out, struct client *client, const struct zoe_msg_consume *msg) {
@@ -34,6 +32,7 @@ static int consumer_create(
 		consumer->id = ++client->server->last_consumer;
 	}
 	zoe_wire_set_text(consumer->name, sizeof(consumer->name), msg->name);
+	zoe_wire_set_text(consumer->group, sizeof(consumer->group), msg->group);
 	client->consumer = consumer;
 	*out = consumer;
 	return 0;
@@ -49,13 +48,23 @@ static void consumer_join(struct consumer *consumer, struct stream *stream) {
 
 void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg) {
 	struct generation *g = seat->generation;
-	int fds[] = {g->ring_fd.ro, g->frames_fd.ro, g->control_fd.ro, seat->memory.rw};
+	int fds[5] = {g->ring_fd.ro, g->frames_fd.ro, g->control_fd.ro, seat->memory.rw};
+	uint32_t n_fds = 4;
+
+	if (seat->group) {
+		fds[n_fds++] = seat->group->memory.rw;
+	}
 
 	stream_describe_region(g->stream, g, msg);
 	msg->seat = seat->index;
 	msg->hold = seat->consumer->hold;
-	client_send(seat->consumer->client, &msg->header, fds, n_elements(fds));
+	client_send(seat->consumer->client, &msg->header, fds, n_fds);
 	memfd_close_rw(&seat->memory); /* its consumer's alone from now on */
+}
+
+/* Whether it begins with the frame that comes next, and no earlier. */
+static bool consumer_is_from_now(const struct consumer *consumer) {
+	return consumer->delivery != ZOE_DELIVER_LATEST && consumer->delivery != ZOE_DELIVER_EVERY;
 }
 
 /* A seat in the newest generation, and one that producers need not know of in the closed one that
@@ -63,9 +72,9 @@ void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg) {
 static int consumer_make_seats(
 	struct consumer *consumer, struct seat **newest, struct seat **tail) {
 	struct stream *stream = consumer->stream;
-	struct generation *old = stream_find_tail(stream);
+	struct generation *old = consumer_is_from_now(consumer) ? NULL : stream_find_tail(stream);
 	uint64_t bytes = consumer->hold * stream->newest->ring.geo.slot_stride;
-	int r = memory_reserve(stream->server, stream, bytes + ZOE_SEAT_PAGE_BYTES);
+	int r = memory_reserve(stream->server, stream, bytes + 2 * ZOE_SEAT_PAGE_BYTES);
 
 	if (r == 0) {
 		r = seat_create(newest, stream->newest, consumer, -1);
@@ -79,6 +88,30 @@ static int consumer_make_seats(
 	return r;
 }
 
+/* The seat is in the roster, and its cursor (or its group's tail) is 0: nothing is evicted. From
+ * here it begins. Returns: the first number that it gets, for a reliable one; 0. */
+static uint64_t consumer_begin(struct seat *seat, bool is_first) {
+	/* [LIMIT] SC, and after the roster has counted: a producer that did not see that count has
+	 * a limit not above this head. */
+	uint64_t h = zoe_head_seq(atomic_load_explicit(
+		&zoe_ring_get_page(&seat->generation->ring)->head, memory_order_seq_cst));
+
+	if (!consumer_is_from_now(seat->consumer) || !is_first) {
+		return 0;
+	}
+	if (h < seat->generation->start || h >= ZOE_MAX_SEQ) {
+		h = seat->generation->start; /* a producer lies; it loses its own frames */
+	}
+	seat_set_start(seat, h);
+	return seat->group ? 0 : h;
+}
+
+static void consumer_tell_demoted(const struct consumer *consumer) {
+	const struct zoe_msg_header msg = {.type = ZOE_MSG_DEMOTED, .size = sizeof(msg)};
+
+	client_send(consumer->client, &msg, NULL, 0);
+}
+
 /* Seats the consumer and tells it under the type and serial of msg. */
 static int consumer_sit(struct consumer *consumer, struct zoe_msg_region *msg) {
 	struct seat *newest = NULL, *tail = NULL;
@@ -87,7 +120,9 @@ static int consumer_sit(struct consumer *consumer, struct zoe_msg_region *msg) {
 	if (r < 0) {
 		return r;
 	}
+	consumer->is_demoted = newest->group && newest->group->is_demoted;
 	roster_add(newest);
+	msg->want = consumer_begin(newest, !newest->group || newest->group->n_members == 1);
 	if (tail) {
 		struct zoe_msg_region moved = {0};
 
@@ -96,6 +131,9 @@ static int consumer_sit(struct consumer *consumer, struct zoe_msg_region *msg) {
 		consumer_send_region(newest, &moved);
 	} else {
 		consumer_send_region(newest, msg);
+	}
+	if (consumer->is_demoted) {
+		consumer_tell_demoted(consumer);
 	}
 	log_debug("stream '%s': pid %d looks on, seat %u of %s", consumer->stream->name,
 		(int)consumer->client->who.pid, newest->index, newest->generation->region);
@@ -115,9 +153,19 @@ void consumer_start(struct consumer *consumer) {
 	}
 }
 
+static bool consumer_may_deliver(
+	const struct client *client, uint32_t delivery, const struct stream *stream) {
+	return (delivery != ZOE_DELIVER_RELIABLE && delivery != ZOE_DELIVER_QUEUE_RELIABLE) ||
+	       access_may(stream->config, RIGHT_RELIABLE, &client->who, stream->owner);
+}
+
 void consumer_adopt(struct consumer *consumer, struct stream *stream) {
 	if (stream->n_consumers >= stream->config->consumers) {
 		client_doom(consumer->client);
+		return;
+	}
+	if (!consumer_may_deliver(consumer->client, consumer->delivery, stream)) {
+		client_doom(consumer->client); /* it comes again, and is told why */
 		return;
 	}
 	if (consumer->hold > stream->config->hold) {
@@ -180,6 +228,26 @@ static void consume_unknown(struct client *client, const struct zoe_msg_consume 
 		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* Returns: 0; -EACCES, -EINVAL, and the client has its answer. */
+static int consume_check_group(
+	struct client *client, const struct zoe_msg_consume *msg, const struct stream *stream) {
+	const struct group *group =
+		stream->newest && msg->group[0] ? group_find(stream->newest, msg->group) : NULL;
+
+	if (group && group->uid != client->who.uid) {
+		client_refuse(client, &msg->header, -EACCES, "stream '%s': group '%s' is uid %u's",
+			stream->name, msg->group, group->uid);
+		return -EACCES;
+	}
+	if (group && group->delivery != msg->delivery) {
+		client_refuse(client, &msg->header, -EINVAL, "stream '%s': group '%s' %s reliable",
+			stream->name, msg->group,
+			group->delivery == ZOE_DELIVER_QUEUE ? "is not" : "is");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Returns: 0; -errno, and the client has its answer. */
 static int consume_check(
 	struct client *client, const struct zoe_msg_consume *msg, const struct stream *stream) {
@@ -193,8 +261,18 @@ static int consume_check(
 			client->who.uid, allowed);
 		return -EACCES;
 	}
+	if (!consumer_may_deliver(client, msg->delivery, stream)) {
+		access_describe(config, RIGHT_RELIABLE, allowed, sizeof(allowed));
+		client_refuse(client, &msg->header, -EACCES,
+			"stream '%s': uid %u may not consume reliably, allowed: %s", stream->name,
+			client->who.uid, allowed);
+		return -EACCES;
+	}
 	if (consume_check_hold(client, msg, config) < 0) {
 		return -EINVAL;
+	}
+	if (consume_check_group(client, msg, stream) < 0) {
+		return -EACCES;
 	}
 	if (stream->n_consumers >= config->consumers) {
 		client_refuse(client, &msg->header, -EBUSY,
@@ -228,21 +306,31 @@ static void consume_attach(
 	}
 }
 
+static bool consume_is_sane(const struct zoe_msg_consume *msg) {
+	bool is_queue =
+		msg->delivery == ZOE_DELIVER_QUEUE || msg->delivery == ZOE_DELIVER_QUEUE_RELIABLE;
+
+	return msg->delivery < ZOE_N_DELIVERIES && is_queue == (msg->group[0] != '\0') &&
+	       (!is_queue || name_is_valid(msg->group));
+}
+
 void consumer_consume(struct client *client, const struct zoe_packet *packet) {
 	const struct zoe_msg_consume *msg = (const void *)packet->bytes;
 	struct stream *stream;
 
-	if (!zoe_wire_text_is_ok(msg->name, sizeof(msg->name))) {
+	if (!zoe_wire_text_is_ok(msg->name, sizeof(msg->name)) ||
+		!zoe_wire_text_is_ok(msg->group, sizeof(msg->group))) {
 		client_reject(client, &msg->header, "a text without end");
 		return;
 	}
-	if (client->producer || client->consumer) {
+	if (client->producer || client->consumer || client->turn) {
 		client_reject(client, &msg->header, "a second PRODUCE or CONSUME");
 		return;
 	}
-	if (!name_is_valid(msg->name) || msg->delivery > MAX_DELIVERY) {
+	if (!name_is_valid(msg->name) || !consume_is_sane(msg)) {
 		client_refuse(client, &msg->header, -EINVAL,
-			"'%.100s' is no stream's name, or the delivery does not exist", msg->name);
+			"'%.100s' is no stream's name, or the delivery or group does not exist",
+			msg->name);
 		return;
 	}
 	stream = registry_find(client->server, msg->name);
@@ -295,6 +383,33 @@ void consumer_get_bell(struct client *client, const struct zoe_packet *packet) {
 	}
 	client_send(client, &reply, &ends[1], 1);
 	close(ends[1]);
+}
+
+void consumer_demote(struct consumer *consumer) {
+	struct stream *stream = consumer->stream;
+	struct consumer *other;
+	struct generation *g;
+
+	list_for_each(other, &stream->consumers, link) {
+		bool is_meant = other == consumer ||
+				(consumer->group[0] && strcmp(other->group, consumer->group) == 0);
+
+		if (is_meant && !other->is_demoted) {
+			other->is_demoted = true;
+			consumer_tell_demoted(other);
+		}
+	}
+	list_for_each(g, &stream->generations, link) {
+		struct group *group = consumer->group[0] ? group_find(g, consumer->group) : NULL;
+
+		if (group) {
+			group->is_demoted = true;
+		}
+		if (g->ended == 0) {
+			roster_touch(g);
+			roster_note_space(g);
+		}
+	}
 }
 
 static void consumer_leave_seat(struct seat *seat) {

@@ -16,10 +16,13 @@ struct consumer {
 	struct list link;      // stream.consumers, or registry.parked
 	struct client *client; // borrowed
 	struct stream *stream; // borrowed; NULL while nobody has made it
-	uint32_t id, hold, delivery;
-	int bell;             // the producers' end; -1 = none
-	uint32_t bell_serial; // 0 = none; another number, another doorbell
-	struct list seats;    // seat.consumer_link
+	uint32_t id, hold;
+	uint32_t delivery;           // enum zoe_msg_delivery
+	bool is_demoted;             // was reliable and too slow: may lose frames now
+	char group[ZOE_GROUP_BYTES]; // of a queue, else ""
+	int bell;                    // the producers' end; -1 = none
+	uint32_t bell_serial;        // 0 = none; another number, another doorbell
+	struct list seats;           // seat.consumer_link
 	char name[ZOE_NAME_BYTES];
 };
 
@@ -38,6 +41,9 @@ void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg);
 
 /* Its seat that producers honour. Returns: NULL if it has none. */
 struct seat *consumer_find_seat(struct consumer *consumer);
+
+/* It holds producers up no more, in all generations; it, and its group if it has one, is told. */
+void consumer_demote(struct consumer *consumer);
 
 /* Leaves one closed generation. */
 void consumer_leave_generation(struct consumer *consumer, uint32_t number);

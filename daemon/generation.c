@@ -7,12 +7,13 @@
 #include <sys/stat.h>
 
 #include "consumer.h"
+#include "group.h"
 #include "log.h"
 #include "ring_check.h"
 #include "ring_wait.h"
 #include "stream.h"
 
-static int generation_make_memory(
+int generation_make_memory(
 	struct memfd *memory, const struct generation *g, const char *part, uint64_t bytes) {
 	char name[ZOE_REGION_BYTES + 16];
 
@@ -74,6 +75,7 @@ int generation_create(
 	}
 	list_init(&g->link);
 	list_init(&g->seats);
+	list_init(&g->groups);
 	g->stream = stream;
 	g->number = stream->last_number + 1;
 	g->lineage = stream->lineage;
@@ -152,10 +154,14 @@ uint64_t generation_get_bytes(struct generation *g) {
 	const struct zoe_geometry *geo = &g->ring.geo;
 	uint64_t n_slots = geo->depth + (uint64_t)g->n_lanes * g->stream->config->open;
 	uint64_t bytes = geo->ring_bytes + sizeof(struct zoe_control_page);
+	struct group *group;
 	struct seat *seat;
 
 	list_for_each(seat, &g->seats, link) {
 		n_slots += seat->consumer->hold;
+		bytes += ZOE_SEAT_PAGE_BYTES;
+	}
+	list_for_each(group, &g->groups, link) {
 		bytes += ZOE_SEAT_PAGE_BYTES;
 	}
 	if (n_slots > geo->n_slots) {
@@ -206,7 +212,7 @@ int seat_create(struct seat **out, struct generation *g, struct consumer *consum
 	snprintf(part, sizeof(part), "seat%d", index);
 	r = generation_make_memory(&seat->memory, g, part, ZOE_SEAT_PAGE_BYTES);
 	if (r == 0) {
-		r = memfd_map(&seat->memory, false, &seat->page);
+		r = memfd_map(&seat->memory, true, &seat->page);
 	}
 	if (r < 0) {
 		memfd_finish(&seat->memory);
@@ -216,8 +222,30 @@ int seat_create(struct seat **out, struct generation *g, struct consumer *consum
 	seat->words = zoe_seat_at(seat->page, seat->index);
 	list_append(&g->seats, &seat->link);
 	list_append(&consumer->seats, &seat->consumer_link);
+	r = consumer->group[0] ? group_join(seat) : 0;
+	if (r < 0) {
+		seat_destroy(seat);
+		return r;
+	}
 	*out = seat;
 	return 0;
+}
+
+uint32_t seat_get_flags(const struct seat *seat) {
+	uint32_t delivery = seat->consumer->delivery;
+	bool is_reliable =
+		delivery == ZOE_DELIVER_RELIABLE || delivery == ZOE_DELIVER_QUEUE_RELIABLE;
+
+	return (is_reliable && !seat->consumer->is_demoted ? ZOE_SEAT_RELIABLE : 0u) |
+	       (seat->group ? ZOE_SEAT_GROUPED : 0u);
+}
+
+void seat_set_start(struct seat *seat, uint64_t h) {
+	if (seat->group) {
+		group_set_tail(seat->group, h);
+	}
+	/* [CURSOR] release: as in group_set_tail(). */
+	atomic_store_explicit(&seat->words->cursor, h, memory_order_release);
 }
 
 void seat_destroy(struct seat *seat) {
@@ -227,6 +255,7 @@ void seat_destroy(struct seat *seat) {
 	if (seat->is_listed) {
 		seat->generation->listed[seat->index] = NULL;
 	}
+	group_leave(seat);
 	munmap(seat->page, ZOE_SEAT_PAGE_BYTES);
 	memfd_finish(&seat->memory);
 	list_remove(&seat->link);
@@ -235,6 +264,9 @@ void seat_destroy(struct seat *seat) {
 }
 
 int generation_take_lane(struct generation *g, struct producer *producer, uint32_t *owner) {
+	if (g->stream->config->producers == 1 && g->n_lanes > 0) {
+		return -EBUSY; /* it was told that it is the only one */
+	}
 	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {
 		struct lane *lane = &g->lanes[i];
 

@@ -17,6 +17,7 @@
 #include "ring_layout.h"
 
 struct consumer;
+struct group;
 struct producer;
 struct stream;
 
@@ -25,11 +26,12 @@ struct seat {
 	struct list consumer_link;     // consumer.seats
 	struct generation *generation; // borrowed
 	struct consumer *consumer;     // borrowed
+	struct group *group;           // borrowed; NULL = takes for itself
 	uint32_t index;
 	bool is_listed; // producers must honour it; not so in a closed generation shown later
 	struct memfd memory;
 	void *page;
-	struct zoe_seat *words; // within page; its consumer writes them
+	struct zoe_seat *words; // within page; its consumer writes them once it was told
 };
 
 struct lane {
@@ -50,6 +52,7 @@ struct generation {
 	struct zoe_ring ring;               // frames NULL
 	struct zoe_control_page *control;   // writable
 	struct list seats;                  // seat.link
+	struct list groups;                 // group.link
 	struct seat *listed[ZOE_MAX_SEATS]; // borrowed, by index
 	struct lane lanes[ZOE_MAX_LANES];
 	uint32_t n_lanes; // in use
@@ -63,6 +66,10 @@ int generation_create(
 
 /* Frees it with all its seats. NULL is a no-op. */
 void generation_destroy(struct generation *generation);
+
+/* Makes sealed memory called REGION.PART. Returns: as memfd_init. */
+int generation_make_memory(struct memfd *memory, const struct generation *generation,
+	const char *part, uint64_t bytes);
 
 /* Opens the ring: its first frame will be number start. */
 void generation_start(struct generation *generation, uint64_t start);
@@ -84,6 +91,13 @@ void generation_wake(struct generation *generation);
  * Returns: 0; -EBUSY; -EMFILE, -ENFILE; -ENOMEM. */
 int seat_create(
 	struct seat **out, struct generation *generation, struct consumer *consumer, int index);
+
+/* How producers must honour it: enum zoe_seat_flags. */
+uint32_t seat_get_flags(const struct seat *seat);
+
+/* All that it takes for a reliable seat, or the group of a new one, to begin at number h. Its
+ * consumer has not been told of it yet. */
+void seat_set_start(struct seat *seat, uint64_t h);
 
 /* Frees a seat that is not listed (roster_remove). NULL is a no-op. */
 void seat_destroy(struct seat *seat);

@@ -112,6 +112,11 @@ static void move_close(struct generation *old, struct generation *next) {
 		next->control->lineage = next->lineage;
 	}
 	generation_start(next, h);
+	for (uint32_t i = 0; i < ZOE_MAX_SEATS; i++) {
+		if (next->listed[i]) {
+			seat_set_start(next->listed[i], h);
+		}
+	}
 	/* [END] relaxed: carried by the descriptors that are sent afterwards. */
 	atomic_store_explicit(&next->control->stream_ended,
 		atomic_load_explicit(&old->control->stream_ended, memory_order_relaxed),

@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "consumer.h"
+#include "group.h"
 #include "log.h"
 #include "move.h"
 #include "registry.h"
@@ -18,8 +19,7 @@
 
 #define MAX_SUFFIX 1000u /* of name-2, name-3 ... */
 
-/* zoe_producer_flags, which zoe/producer.h has for programs. */
-enum produce_flag { PRODUCE_UNIQUE_NAME = 1, PRODUCE_EXTERNAL_WRITER = 4 };
+static_assert(CONFIG_MAX_NAME_BYTES + 1 == ZOE_NAME_BYTES, "one length for names");
 
 /* A PRODUCE on its way. */
 struct produce {
@@ -81,6 +81,14 @@ static bool produce_find_free(struct produce *p) {
 	return false;
 }
 
+static bool produce_is_full(const struct produce *p) {
+	return p->stream && p->stream->n_producers >= p->config->producers;
+}
+
+static bool produce_takes_turns(const struct produce *p) {
+	return (p->msg->flags & ZOE_PRODUCE_TAKE_TURNS) != 0;
+}
+
 static int produce_choose_name(struct produce *p) {
 	zoe_wire_set_text(p->name, sizeof(p->name), p->msg->name);
 	if (!name_is_valid(p->msg->name)) {
@@ -93,13 +101,13 @@ static int produce_choose_name(struct produce *p) {
 	if (!produce_may(p)) {
 		return produce_refuse_name(p);
 	}
-	if ((p->msg->flags & PRODUCE_UNIQUE_NAME) && !produce_find_free(p)) {
+	if ((p->msg->flags & ZOE_PRODUCE_UNIQUE_NAME) && !produce_find_free(p)) {
 		client_refuse(p->client, &p->msg->header, -EBUSY,
 			"stream '%s': taken, and the config covers no free '%s-N'", p->msg->name,
 			p->msg->name);
 		return -EBUSY;
 	}
-	if (p->stream && p->stream->n_producers >= p->config->producers) {
+	if (produce_is_full(p) && !produce_takes_turns(p)) {
 		client_refuse(p->client, &p->msg->header, -EBUSY,
 			"stream '%s': all %u producer seats taken (zoe status %s shows by whom); "
 			"raise producers: in the config",
@@ -262,7 +270,7 @@ static int produce_attach(struct produce *p) {
 	producer->client = p->client;
 	producer->stream = stream;
 	producer->open = p->open;
-	producer->is_external = (p->msg->flags & PRODUCE_EXTERNAL_WRITER) != 0;
+	producer->is_external = (p->msg->flags & ZOE_PRODUCE_EXTERNAL_WRITER) != 0;
 	producer_set_label(producer);
 	p->client->producer = producer;
 	list_append(&stream->producers, &producer->link);
@@ -285,34 +293,113 @@ static void produce_start_parked(struct stream *stream) {
 	}
 }
 
-void producer_produce(struct client *client, const struct zoe_packet *packet) {
-	struct produce p = {.client = client, .msg = (const void *)packet->bytes};
+static void produce_wait(struct produce *p) {
+	struct turn *turn = calloc(1, sizeof(*turn));
+	struct zoe_msg_region msg = {0};
 
-	if (!zoe_wire_text_is_ok(p.msg->name, sizeof(p.msg->name)) ||
-		!zoe_wire_text_is_ok(p.msg->format, sizeof(p.msg->format))) {
-		client_reject(client, &p.msg->header, "a text without end");
+	if (!turn) {
+		client_refuse(p->client, &p->msg->header, -ENOMEM, "no memory");
 		return;
 	}
-	if (client->producer || client->consumer) {
-		client_reject(client, &p.msg->header, "a second PRODUCE or CONSUME");
+	turn->client = p->client;
+	turn->stream = p->stream;
+	turn->msg = *p->msg;
+	p->client->turn = turn;
+	list_append(&p->stream->turns, &turn->link);
+	zoe_msg_init(&msg, ZOE_MSG_PRODUCE, p->msg->header.serial);
+	msg.flags = ZOE_REGION_PARKED;
+	zoe_wire_set_text(msg.name, sizeof(msg.name), p->stream->name);
+	client_send(p->client, &msg.header, NULL, 0);
+	stream_note_clients(p->stream);
+}
+
+static void produce(struct client *client, const struct zoe_msg_produce *msg) {
+	struct produce p = {.client = client, .msg = msg};
+
+	if (produce_choose_name(&p) < 0) {
 		return;
 	}
-	if (produce_choose_name(&p) < 0 || produce_check_size(&p) < 0 ||
-		produce_make_stream(&p) < 0 || produce_make_region(&p) < 0 ||
-		produce_attach(&p) < 0) {
+	if (produce_is_full(&p)) {
+		produce_wait(&p);
+		return;
+	}
+	if (produce_check_size(&p) < 0 || produce_make_stream(&p) < 0 ||
+		produce_make_region(&p) < 0) {
+		return;
+	}
+	produce_start_parked(p.stream); /* before anybody can publish: they miss no frame */
+	if (produce_attach(&p) < 0) {
 		return;
 	}
 	stream_tell_live(p.stream);
-	produce_start_parked(p.stream);
 	stream_note_clients(p.stream);
+}
+
+void turn_destroy(struct turn *turn) {
+	struct stream *stream;
+
+	if (!turn) {
+		return;
+	}
+	stream = turn->stream;
+	list_remove(&turn->link);
+	turn->client->turn = NULL;
+	free(turn);
+	stream_note_clients(stream);
+}
+
+/* A seat may have come free: whose turn is it? One that is refused for another reason has had its
+ * turn. */
+static void turn_grant(struct stream *stream) {
+	struct turn *turn, *after;
+
+	list_for_each_safe(turn, after, &stream->turns, link) {
+		struct client *client = turn->client;
+		struct zoe_msg_produce msg = turn->msg;
+
+		if (stream->n_producers >= stream->config->producers) {
+			return;
+		}
+		turn_destroy(turn);
+		if (client_can_receive(client)) {
+			produce(client, &msg);
+		}
+	}
+}
+
+void producer_produce(struct client *client, const struct zoe_packet *packet) {
+	const struct zoe_msg_produce *msg = (const void *)packet->bytes;
+	uint32_t both = ZOE_PRODUCE_UNIQUE_NAME | ZOE_PRODUCE_TAKE_TURNS;
+
+	if (!zoe_wire_text_is_ok(msg->name, sizeof(msg->name)) ||
+		!zoe_wire_text_is_ok(msg->format, sizeof(msg->format))) {
+		client_reject(client, &msg->header, "a text without end");
+		return;
+	}
+	if (client->producer || client->consumer || client->turn) {
+		client_reject(client, &msg->header, "a second PRODUCE or CONSUME");
+		return;
+	}
+	if ((msg->flags & both) == both) {
+		client_refuse(client, &msg->header, -EINVAL,
+			"stream '%s': a name of one's own, or a turn: not both", msg->name);
+		return;
+	}
+	produce(client, msg);
 }
 
 void producer_send_region(
 	struct producer *producer, struct generation *g, struct zoe_msg_region *msg) {
 	int fds[] = {g->ring_fd.rw, g->frames_fd.rw, g->control_fd.ro};
 
+	const struct stream_config *config = producer->stream->config;
+
 	stream_describe_region(producer->stream, g, msg);
 	msg->open = producer->open;
+	msg->flags |= (config->blocks ? ZOE_REGION_BLOCK : 0u) |
+		      (config->producers == 1 ? ZOE_REGION_SOLE : 0u);
+	msg->patience_ms = (uint32_t)config->patience_ms;
+	msg->interval_us = config->max_fps ? 1000000 / config->max_fps : 0;
 	client_send(producer->client, &msg->header, fds, n_elements(fds));
 	roster_reset(producer, g);
 	roster_push(producer);
@@ -365,6 +452,46 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
 		}
 	}
 	client_send(client, &reply, NULL, 0);
+}
+
+/* Whether a reliable seat wants frames that would have to go. Everything is read anew: the producer
+ * may lie, and so may the consumer. */
+static bool seat_is_behind(const struct seat *seat, uint64_t *n_behind) {
+	const struct zoe_ring *ring = &seat->generation->ring;
+	/* [PUB] [CURSOR] [TAIL] acquire: numbers to compare. */
+	uint64_t head = zoe_head_seq(
+		atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_acquire));
+	uint64_t wanted =
+		seat->group ? atomic_load_explicit(&seat->group->words->tail, memory_order_acquire)
+			    : atomic_load_explicit(&seat->words->cursor, memory_order_acquire);
+
+	*n_behind = head > wanted ? head - wanted : 0;
+	return *n_behind > ring->geo.depth;
+}
+
+void producer_report(struct client *client, const struct zoe_packet *packet) {
+	const struct zoe_msg_report *msg = (const void *)packet->bytes;
+	struct producer *producer = client->producer;
+	struct generation *g = producer ? producer->generation : NULL;
+	uint64_t n_behind;
+	struct seat *seat;
+
+	if (!g || msg->seat >= ZOE_MAX_SEATS) {
+		client_reject(client, &msg->header, "REPORT is for producers, about a seat");
+		return;
+	}
+	seat = g->number == msg->generation ? g->listed[msg->seat] : NULL;
+	if (!seat || seat->consumer->id != msg->consumer ||
+		!(seat_get_flags(seat) & ZOE_SEAT_RELIABLE) || !seat_is_behind(seat, &n_behind)) {
+		return; /* old news */
+	}
+	log_warn("stream '%s': pid %d (%s) has held producers up for %llu ms and is %llu frames "
+		 "behind: it is not reliable any more",
+		producer->stream->name, (int)seat->consumer->client->who.pid,
+		seat->consumer->client->app,
+		(unsigned long long)producer->stream->config->patience_ms,
+		(unsigned long long)n_behind);
+	consumer_demote(seat->consumer);
 }
 
 void producer_ack(struct client *client, const struct zoe_packet *packet) {
@@ -463,6 +590,7 @@ void producer_destroy(struct producer *producer, enum producer_end end) {
 				       : "vanished");
 	producer->client->producer = NULL;
 	free(producer);
+	turn_grant(stream);
 	stream_tell_live(stream);
 	stream_sweep(stream);
 	stream_note_clients(stream);

@@ -16,6 +16,7 @@ struct client;
 struct told_seat {
 	uint32_t consumer; // 0 = empty
 	uint32_t bell;     // consumer.bell_serial
+	uint32_t flags;    // seat_get_flags()
 };
 
 struct producer {
@@ -31,6 +32,14 @@ struct producer {
 	char label[128]; // "APP (pid N, USER)"
 };
 
+/* A PRODUCE that waits for another producer to leave. */
+struct turn {
+	struct list link;      // stream.turns, first come first
+	struct client *client; // borrowed
+	struct stream *stream; // borrowed
+	struct zoe_msg_produce msg;
+};
+
 enum producer_end {
 	PRODUCER_LEFT,    // it promised to touch nothing any more
 	PRODUCER_DIED,    // its process is certainly dead
@@ -40,6 +49,7 @@ enum producer_end {
 /* The request handlers. */
 void producer_produce(struct client *client, const struct zoe_packet *packet);
 void producer_grow(struct client *client, const struct zoe_packet *packet);
+void producer_report(struct client *client, const struct zoe_packet *packet);
 void producer_ack(struct client *client, const struct zoe_packet *packet);
 void producer_end_stream(struct client *client, const struct zoe_packet *packet);
 
@@ -52,6 +62,9 @@ void producer_continue(struct producer *producer);
 
 /* Leaves one closed generation. */
 void producer_leave_generation(struct producer *producer, uint32_t number);
+
+/* A client's wait for its turn is over: it went away. NULL is a no-op. */
+void turn_destroy(struct turn *turn);
 
 /* Ends its stay and frees it. NULL is a no-op. */
 void producer_destroy(struct producer *producer, enum producer_end end);

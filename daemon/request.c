@@ -51,6 +51,7 @@ static void request_leave(struct client *client, const struct zoe_packet *packet
 	if (msg->generation == 0) {
 		producer_destroy(client->producer, PRODUCER_LEFT);
 		consumer_destroy(client->consumer);
+		turn_destroy(client->turn);
 	} else if (client->producer) {
 		producer_leave_generation(client->producer, msg->generation);
 	} else if (client->consumer) {
@@ -74,6 +75,7 @@ static const struct request {
 	[ZOE_MSG_GROW] = {sizeof(struct zoe_msg_grow), CLIENT_READY, producer_grow},
 	[ZOE_MSG_ROSTER_ACK] = {sizeof(struct zoe_msg_ack), CLIENT_READY, producer_ack},
 	[ZOE_MSG_LEAVE] = {sizeof(struct zoe_msg_leave), CLIENT_READY, request_leave},
+	[ZOE_MSG_REPORT] = {sizeof(struct zoe_msg_report), CLIENT_READY, producer_report},
 	[ZOE_MSG_END] = {sizeof(struct zoe_msg_header), CLIENT_READY, producer_end_stream},
 };
 

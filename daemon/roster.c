@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "consumer.h"
+#include "group.h"
 #include "producer.h"
 #include "ring_wait.h"
 #include "stream.h"
@@ -13,8 +14,9 @@ static struct told_seat roster_get_seat(const struct generation *g, uint32_t ind
 	if (!seat) {
 		return (struct told_seat){0};
 	}
-	return (struct told_seat){
-		.consumer = seat->consumer->id, .bell = seat->consumer->bell_serial};
+	return (struct told_seat){.consumer = seat->consumer->id,
+		.bell = seat->consumer->bell_serial,
+		.flags = seat_get_flags(seat)};
 }
 
 /* Returns: the seat that the producer knows wrongly; -1 = none. */
@@ -23,7 +25,8 @@ static int roster_find_difference(const struct producer *producer, const struct 
 		struct told_seat seat = roster_get_seat(g, i);
 
 		if (seat.consumer != producer->told[i].consumer ||
-			seat.bell != producer->told[i].bell) {
+			seat.bell != producer->told[i].bell ||
+			seat.flags != producer->told[i].flags) {
 			return (int)i;
 		}
 	}
@@ -45,12 +48,12 @@ static void roster_send_seat(struct producer *producer, uint32_t index) {
 	struct seat *seat = g->listed[index];
 	struct zoe_msg_seat msg;
 	uint32_t n_fds = 0;
-	int fds[2];
+	int fds[3];
 
 	zoe_msg_init(&msg, ZOE_MSG_SEAT, 0);
 	msg.generation = g->number;
 	msg.seat = index;
-	msg.consumer = msg.hold = msg.roster = msg.has_bell = 0;
+	msg.consumer = msg.hold = msg.roster = msg.has_bell = msg.flags = msg.reserved = 0;
 	if (seat) {
 		msg.consumer = seat->consumer->id;
 		msg.hold = seat->consumer->hold;
@@ -58,6 +61,10 @@ static void roster_send_seat(struct producer *producer, uint32_t index) {
 		if (seat->consumer->bell >= 0) {
 			msg.has_bell = 1;
 			fds[n_fds++] = seat->consumer->bell;
+		}
+		msg.flags = seat_get_flags(seat);
+		if (seat->group) {
+			fds[n_fds++] = seat->group->memory.ro;
 		}
 	}
 	producer->told[index] = roster_get_seat(g, index);
@@ -121,15 +128,29 @@ static void roster_set_state(struct generation *g) {
 	atomic_store_explicit(&g->control->live, live, memory_order_relaxed);
 }
 
+/* For a broker that returns. */
+static void roster_note(const struct seat *seat) {
+	seat->generation->control->seats[seat->index] =
+		(struct zoe_control_seat){.consumer = seat->consumer->id,
+			.hold = seat->consumer->hold,
+			.flags = seat_get_flags(seat),
+			.group = seat->group ? seat->group->id : 0};
+}
+
 void roster_add(struct seat *seat) {
 	struct generation *g = seat->generation;
 
 	seat->is_listed = true;
 	g->listed[seat->index] = seat;
-	g->control->seats[seat->index] = (struct zoe_control_seat){
-		.consumer = seat->consumer->id, .hold = seat->consumer->hold};
+	roster_note(seat);
 	roster_set_state(g);
 	roster_count(g);
+}
+
+void roster_note_space(struct generation *g) {
+	/* [SPACE] SC: as if a frame had been let go. */
+	atomic_fetch_add_explicit(&zoe_ring_get_page(&g->ring)->space, 1, memory_order_seq_cst);
+	zoe_ring_wake_all(&g->ring);
 }
 
 void roster_remove(struct seat *seat) {
@@ -140,12 +161,15 @@ void roster_remove(struct seat *seat) {
 	g->control->seats[seat->index] = (struct zoe_control_seat){0};
 	roster_set_state(g);
 	roster_count(g);
-	/* [SPACE] SC: its pins are gone, as if it had let go of each. */
-	atomic_fetch_add_explicit(&zoe_ring_get_page(&g->ring)->space, 1, memory_order_seq_cst);
-	zoe_ring_wake_all(&g->ring);
+	roster_note_space(g); /* its pins are gone */
 }
 
 void roster_touch(struct generation *g) {
+	for (uint32_t i = 0; i < ZOE_MAX_SEATS; i++) {
+		if (g->listed[i]) {
+			roster_note(g->listed[i]);
+		}
+	}
 	roster_count(g);
 }
 

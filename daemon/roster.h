@@ -18,7 +18,10 @@ void roster_add(struct seat *seat);
 /* Takes the seat off the list, tells the producers, counts, wakes those who want space. */
 void roster_remove(struct seat *seat);
 
-/* Something else about a seat has changed: its doorbell. */
+/* Producers may find space that they did not find before. */
+void roster_note_space(struct generation *generation);
+
+/* Something else about seats has changed: a doorbell, who is reliable. */
 void roster_touch(struct generation *generation);
 
 /* Sends what is due and the socket takes. */

@@ -26,7 +26,7 @@ struct server {
 	const char *protection; // static
 	struct list clients;    // client.link
 	struct list doomed;     // client.doom_link: to be ended before the loop sleeps
-	uint32_t n_clients, last_consumer;
+	uint32_t n_clients, last_consumer, last_group;
 	struct registry registry;
 	struct zoe_packet packet; // what is being received
 	struct ev_io accept;

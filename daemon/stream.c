@@ -45,6 +45,7 @@ int stream_create(struct stream **out, struct server *server, const struct strea
 	list_init(&stream->generations);
 	list_init(&stream->producers);
 	list_init(&stream->consumers);
+	list_init(&stream->turns);
 	stream->server = server;
 	stream->config = config;
 	stream->owner = server->uid;
@@ -171,7 +172,7 @@ void stream_tell_live(struct stream *stream) {
 }
 
 bool stream_has_clients(const struct stream *stream) {
-	return stream->n_producers > 0 || stream->n_consumers > 0;
+	return stream->n_producers > 0 || stream->n_consumers > 0 || !list_is_empty(&stream->turns);
 }
 
 void stream_note_clients(struct stream *stream) {

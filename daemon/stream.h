@@ -25,6 +25,7 @@ struct stream {
 	struct generation *newest; // NULL: no region
 	struct list producers;     // producer.link
 	struct list consumers;     // consumer.link
+	struct list turns;         // turn.link
 	uint32_t n_producers, n_consumers;
 	bool is_live;    // a producer is at work: consumers know
 	bool is_changed; // watchers are to be told

@@ -90,11 +90,13 @@ static void give_out(struct zoe_consumer *s, struct zoe_loan *loan, const struct
 	*out = &loan->frame;
 }
 
-/* Moves `want` to what can still be had, counting what cannot. */
+/* Moves `want` to what can still be had, counting what cannot. What a reliable consumer wants is
+ * kept for it even outside the window: only a take that fails says that it is lost. */
 static void skip_lost(struct zoe_consumer *s, const struct zoe_view *view, uint64_t head) {
 	uint64_t oldest = zoe_ring_get_oldest(&view->reader, head);
+	bool is_kept = is_queue(s) || (s->options.delivery == ZOE_RELIABLE && !s->is_demoted);
 
-	if (s->want < oldest && !is_queue(s)) {
+	if (s->want < oldest && !is_kept) {
 		count_lost(s, oldest - s->want);
 		s->want = oldest;
 	}

@@ -98,23 +98,16 @@ static enum zoe_ring_result slot_claim(
 	return ZOE_RING_OK;
 }
 
-/* Frames below limit - depth are no longer promised to anybody, those from floor on are owed to
- * reliable readers. */
-struct evictable {
-	uint64_t limit, floor;
-};
-
-static int seq_is_evictable(const struct zoe_writer *w, uint64_t s, const struct evictable *e) {
+/* Frame s is older than the `depth` frames that stay readable. */
+static int seq_is_evictable(const struct zoe_writer *w, uint64_t s, uint64_t limit) {
 	uint64_t oldest = s + w->ring.geo.depth;
 
-	return (ZOE_MUTANT == MUTANT_WIDE_WINDOW ? oldest <= e->limit : oldest < e->limit) &&
-	       s < e->floor;
+	return ZOE_MUTANT == MUTANT_WIDE_WINDOW ? oldest <= limit : oldest < limit;
 }
 
-static int state_is_recyclable(
-	const struct zoe_writer *w, uint64_t state, const struct evictable *e) {
+static int state_is_recyclable(const struct zoe_writer *w, uint64_t state, uint64_t limit) {
 	return zoe_state_kind(state) == ZOE_SLOT_PUBLISHED && zoe_state_owner(state) == 0 &&
-	       seq_is_evictable(w, zoe_state_seq(state), e);
+	       seq_is_evictable(w, zoe_state_seq(state), limit);
 }
 
 /* What the reliable reader in a seat still wants: this number and all after it. */
@@ -130,12 +123,13 @@ static uint64_t seat_get_floor(const struct zoe_writer_seat *s, uint64_t limit) 
 	return tail < limit ? tail : limit;
 }
 
-/* The least number that a reliable reader still wants. */
-static uint64_t find_floor(struct zoe_writer *w, uint64_t limit) {
+/* Is a frame that would have to go still wanted by a reliable reader? If not, whatever is evictable
+ * below is wanted by none: all of it lies below limit - depth, and they want nothing below that. */
+static int is_owed(struct zoe_writer *w, uint64_t limit) {
 	uint64_t floor = UINT64_MAX;
 
 	if (w->n_reliable == 0 || ZOE_MUTANT == MUTANT_NO_FLOOR) {
-		return floor;
+		return 0;
 	}
 	for (uint32_t i = 0; i < w->n_seats; i++) {
 		const struct zoe_writer_seat *s = &w->seats[i];
@@ -149,7 +143,7 @@ static uint64_t find_floor(struct zoe_writer *w, uint64_t limit) {
 			}
 		}
 	}
-	return floor;
+	return seq_is_evictable(w, floor, limit);
 }
 
 void zoe_writer_count(struct zoe_writer *w) {
@@ -165,17 +159,14 @@ void zoe_writer_count(struct zoe_writer *w) {
 
 /* Candidate 1: the frame that left the window last; its slot is warm in the cache. */
 static enum zoe_ring_result claim_oldest(
-	struct zoe_writer *w, const struct evictable *e, uint32_t *slot, struct zoe_wakes *wakes) {
+	struct zoe_writer *w, uint64_t limit, uint32_t *slot, struct zoe_wakes *wakes) {
 	uint64_t s, entry, state;
 	uint32_t i;
 
-	if (e->limit <= (uint64_t)w->ring.geo.depth + 1) {
+	if (limit <= (uint64_t)w->ring.geo.depth + 1) {
 		return ZOE_RING_NONE;
 	}
-	s = e->limit - w->ring.geo.depth - 1;
-	if (!seq_is_evictable(w, s, e)) {
-		return ZOE_RING_NONE;
-	}
+	s = limit - w->ring.geo.depth - 1;
 	/* [ORDER] acquire: pairs with the commit; the state is then the one of that commit or
 	 * later. */
 	entry = atomic_load_explicit(zoe_ring_get_order(&w->ring, s), memory_order_acquire);
@@ -194,7 +185,7 @@ static enum zoe_ring_result claim_oldest(
 
 /* Candidates 2: any recyclable slot, from a private rotor on. */
 static enum zoe_ring_result claim_any(
-	struct zoe_writer *w, const struct evictable *e, uint32_t *slot, struct zoe_wakes *wakes) {
+	struct zoe_writer *w, uint64_t limit, uint32_t *slot, struct zoe_wakes *wakes) {
 	uint32_t n = w->ring.geo.n_slots;
 
 	for (uint32_t tried = 0; tried < n; tried++) {
@@ -205,7 +196,7 @@ static enum zoe_ring_result claim_any(
 		w->rotor = i + 1;
 		/* [STATE] as in claim_oldest. */
 		state = atomic_load_explicit(zoe_ring_get_state(&w->ring, i), memory_order_acquire);
-		if (!state_is_recyclable(w, state, e)) {
+		if (!state_is_recyclable(w, state, limit)) {
 			continue;
 		}
 		result = slot_claim(w, i, state, wakes);
@@ -241,8 +232,7 @@ static enum zoe_ring_result acquire_pass(
 	struct zoe_writer *w, uint32_t *slot, struct zoe_wakes *wakes) {
 	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
 	enum zoe_ring_result result;
-	struct evictable e;
-	uint64_t head;
+	uint64_t head, limit;
 
 	/* [LIMIT] SC, and before the roster: a consumer that joined after our look at the roster
 	 * took its start from a head that is not older than this one. */
@@ -250,7 +240,7 @@ static enum zoe_ring_result acquire_pass(
 	if (head & ZOE_HEAD_CLOSED) {
 		return ZOE_RING_MOVED;
 	}
-	e.limit = zoe_head_seq(head);
+	limit = zoe_head_seq(head);
 	if (!roster_is_current(w)) {
 		return ZOE_RING_STALE;
 	}
@@ -258,19 +248,14 @@ static enum zoe_ring_result acquire_pass(
 	if (atomic_load_explicit(&w->ring.control->ended, memory_order_seq_cst) != 0) {
 		return ZOE_RING_MOVED;
 	}
-	e.floor = find_floor(w, e.limit);
-	result = claim_oldest(w, &e, slot, wakes);
-	if (result == ZOE_RING_NONE) {
-		result = claim_any(w, &e, slot, wakes);
+	if (is_owed(w, limit)) {
+		return ZOE_RING_OWED;
 	}
+	result = claim_oldest(w, limit, slot, wakes);
 	if (result == ZOE_RING_NONE) {
-		result = claim_free(w, slot);
+		result = claim_any(w, limit, slot, wakes);
 	}
-	/* Without the floor there is always a slot, so it is the floor. */
-	return result == ZOE_RING_NONE && e.floor < e.limit - w->ring.geo.depth &&
-			       e.limit > w->ring.geo.depth
-		       ? ZOE_RING_OWED
-		       : result;
+	return result == ZOE_RING_NONE ? claim_free(w, slot) : result;
 }
 
 /* A number that changes whenever a consumer lets go of a frame. */

@@ -25,6 +25,11 @@ streams:
   "blob/*": {max_bytes: 64KiB}
   "picture/*": {max_frame: 640x480 XR24}
   "pair/*": {max_frame: 640x480 XR24, producers: 2}
+  reliable/pair: {max_frame: 64x64 XR24, slots: 2, when_full: block, patience: 10s}
+  reliable/work: {max_frame: 64x64 XR24, producers: 3, when_full: block, patience: 10s}
+  reliable/lag: {max_bytes: 1MiB, slots: 20, when_full: block, patience: 10s}
+  reliable/sleepers: {max_frame: 64x64 XR24, slots: 2, open: 2}
+  "turns/*": {max_bytes: 64KiB}
   "open/*": {max_frame: 640x480 XR24, open: 4}
 EOT
 "$broker" --socket "$dir/socket" --config "$dir/config.yaml" 2>"$dir/log" &
