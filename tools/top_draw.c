@@ -63,8 +63,8 @@ static void draw_header(const struct screen *s) {
 		word_bytes(lent, b->memory_bytes), word_bytes(limit, b->memory_limit_bytes),
 		b->protection);
 	if (s->trouble[0] != '\0') {
-		draw_line(2, A_BOLD | get_colour(s, PAIR_WARN), "broker gone, old numbers: %s",
-			s->trouble);
+		draw_line(2, A_BOLD | get_colour(s, PAIR_WARN),
+			"the broker does not answer, numbers are old: %s", s->trouble);
 	}
 }
 
@@ -176,15 +176,6 @@ static attr_t get_reader_look(const struct screen *s, const struct reader_flow *
 	return flow->now->is_parked || s->trouble[0] != '\0' ? A_DIM : A_NORMAL;
 }
 
-static size_t find_selected(const struct screen *s) {
-	for (size_t i = 0; i < s->n_streams; i++) {
-		if (strcmp(s->streams[i].now->name, s->selected) == 0) {
-			return i;
-		}
-	}
-	return 0;
-}
-
 /* The first row to show of n, so that `wanted` is among the n_lines. */
 static size_t scroll_to(size_t first, size_t wanted, size_t n_lines) {
 	if (n_lines == 0 || wanted < first) {
@@ -209,7 +200,7 @@ static void draw_streams(struct screen *s, size_t n_lines) {
 		return;
 	}
 	s->first_stream = scroll_back(s->first_stream, s->n_streams, n_lines);
-	s->first_stream = scroll_to(s->first_stream, find_selected(s), n_lines);
+	s->first_stream = scroll_to(s->first_stream, screen_find_selected(s), n_lines);
 	if (grid_init_streams(&grid, s->streams, s->n_streams) < 0) {
 		return;
 	}

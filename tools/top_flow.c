@@ -79,7 +79,7 @@ static int compare_streams(const void *left, const void *right, void *user) {
 	if (a_weight != b_weight) {
 		return a_weight > b_weight ? -1 : 1;
 	}
-	return strcmp(a->now->name, b->now->name);
+	return strverscmp(a->now->name, b->now->name); /* cam/2 before cam/10 */
 }
 
 int flow_list_streams(

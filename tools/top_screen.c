@@ -12,7 +12,7 @@
 #include "top_draw.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-enum { ANSWER_MS = 500, FIRST_MS = 250, ESCAPE_MS = 25 };
+enum { ANSWER_MS = 500, FIRST_MS = 250, ESCAPE_MS = 25, PATIENCE_MS = 1000 };
 enum { KEY_CTRL_L = 'L' & 0x1f };
 
 static const unsigned intervals_ms[] = {100, 200, 500, 1000, 2000, 5000, 10000};
@@ -25,13 +25,13 @@ static void screen_finish(struct screen *s) {
 	*s = (struct screen){.n_streams = 0};
 }
 
-static ssize_t find_selected(const struct screen *s) {
-	for (size_t i = 0; i < s->n_streams; i++) {
-		if (strcmp(s->streams[i].now->name, s->selected) == 0) {
-			return (ssize_t)i;
-		}
+size_t screen_find_selected(const struct screen *s) {
+	size_t i = 0;
+
+	while (i < s->n_streams && strcmp(s->streams[i].now->name, s->selected) != 0) {
+		i++;
 	}
-	return -1;
+	return i;
 }
 
 static void list_readers(struct screen *s) {
@@ -64,7 +64,7 @@ static void list_all(struct screen *s) {
 		snprintf(s->trouble, sizeof(s->trouble), "out of memory");
 	}
 	list_readers(s);
-	if (find_selected(s) < 0) {
+	if (screen_find_selected(s) == s->n_streams) {
 		select_stream(s, 0);
 	}
 }
@@ -80,6 +80,9 @@ static void take_sample(struct screen *s) {
 
 	s->next_ns = tool_get_now_ns() + s->interval_ms * UINT64_C(1000000);
 	if (rc < 0) {
+		if (s->interval_ms < PATIENCE_MS) { /* keys are not heard while it is asked */
+			s->next_ns = tool_get_now_ns() + PATIENCE_MS * UINT64_C(1000000);
+		}
 		snprintf(s->trouble, sizeof(s->trouble), "%s",
 			rc == -ENOMEM ? "out of memory" : zoe_client_get_error(s->tool->client));
 		sample_finish(&s->before);
@@ -135,16 +138,16 @@ static void scroll_readers(struct screen *s, bool is_down) {
 
 /* Returns: whether the key moved through the lists. */
 static bool handle_move(struct screen *s, int key) {
-	ssize_t at = find_selected(s);
+	size_t at = screen_find_selected(s);
 
 	switch (key) {
 	case KEY_UP:
 	case 'k':
-		select_stream(s, at > 0 ? (size_t)at - 1 : 0);
+		select_stream(s, at > 0 ? at - 1 : 0);
 		return true;
 	case KEY_DOWN:
 	case 'j':
-		select_stream(s, (size_t)(at + 1));
+		select_stream(s, at + 1);
 		return true;
 	case KEY_HOME:
 	case 'g':

@@ -27,6 +27,9 @@ struct screen {
 };
 
 #ifdef HAVE_NCURSES
+/* Returns: its index; n_streams where there is none. */
+size_t screen_find_selected(const struct screen *screen);
+
 /* Shows the screen until q, INT or TERM; goes on from *first, which it takes.
  * Returns: TOOL_DONE; TOOL_STOPPED; -ENOTTY: this terminal cannot do it, nothing has happened. */
 int top_screen_run(struct tool *tool, struct sample *first);
