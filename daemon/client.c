@@ -24,6 +24,7 @@
 #define MAX_QUEUE_BYTES (8u << 20)
 #define HELLO_S 5.0
 #define STUCK_S 5.0
+#define HELD_S 1.0 /* how often frames that a lost connection holds are looked at */
 #define LOST_S 0.2 /* for a process to die after its socket closed */
 #define RETRY_S 0.01
 
@@ -287,6 +288,10 @@ static void client_on_timer(struct ev_loop *loop, struct ev_timer *timer, int ev
 
 	(void)events;
 	ev_timer_stop(loop, timer);
+	if (client->state == CLIENT_LOST && consumer_holds_frames(client->consumer)) {
+		client_set_timer(client, HELD_S);
+		return;
+	}
 	if (client->state == CLIENT_READY) {
 		log_warn("client %d (%s): dropped, it has not read for %.0f s",
 			(int)client->who.pid, client->app, STUCK_S);
@@ -410,8 +415,12 @@ void client_abandon(struct client *client) {
 	client_free(client);
 }
 
-/* Its process may still write into what it has mapped: it gets a moment to die. */
+/* Its process may still write into what it has mapped: it gets a moment to die. Or it holds frames,
+ * which stay as they are until it lets go of them. */
 static void client_lose(struct client *client) {
+	if (client->consumer) {
+		consumer_detach(client->consumer);
+	}
 	client->state = CLIENT_LOST;
 	client_clear_queue(client);
 	client_update_io(client);
@@ -426,7 +435,8 @@ static void client_end(struct client *client) {
 
 	list_remove(&client->doom_link);
 	client->is_doomed = false;
-	if (client->producer && !is_dead && client->state != CLIENT_LOST) {
+	if (!is_dead && client->state != CLIENT_LOST &&
+		(client->producer || consumer_holds_frames(client->consumer))) {
 		client_lose(client);
 		return;
 	}
@@ -444,7 +454,8 @@ static void client_end_lost(struct server *server, pid_t pid) {
 	struct client *client, *after;
 
 	list_for_each_safe(client, after, &server->clients, link) {
-		if (client->state == CLIENT_LOST && client->who.pid == pid) {
+		if (client->state == CLIENT_LOST && client->who.pid == pid &&
+			!consumer_holds_frames(client->consumer)) {
 			client_end(client);
 		}
 	}

@@ -412,6 +412,36 @@ void consumer_demote(struct consumer *consumer) {
 	}
 }
 
+bool consumer_holds_frames(const struct consumer *consumer) {
+	const struct seat *seat;
+	uint32_t any = 0;
+
+	if (!consumer) {
+		return false;
+	}
+	list_for_each(seat, &consumer->seats, consumer_link) {
+		for (uint32_t k = 0; k < consumer->hold; k++) {
+			/* [PIN] acquire: 0 says that its reads are over. */
+			any |= atomic_load_explicit(&seat->words->pin[k], memory_order_acquire);
+		}
+	}
+	return any != 0;
+}
+
+void consumer_detach(struct consumer *consumer) {
+	struct seat *seat;
+
+	consumer->is_demoted = true;
+	consumer->group[0] = '\0';
+	list_for_each(seat, &consumer->seats, consumer_link) {
+		group_leave(seat);
+		if (seat->is_listed && seat->generation->ended == 0) {
+			roster_touch(seat->generation);
+			roster_note_space(seat->generation);
+		}
+	}
+}
+
 static void consumer_leave_seat(struct seat *seat) {
 	if (seat->is_listed && seat->generation->ended == 0) {
 		roster_remove(seat);

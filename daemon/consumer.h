@@ -45,6 +45,13 @@ struct seat *consumer_find_seat(struct consumer *consumer);
 /* It holds producers up no more, in all generations; it, and its group if it has one, is told. */
 void consumer_demote(struct consumer *consumer);
 
+/* Whether frames are held by it, as its seats say. NULL holds none. */
+bool consumer_holds_frames(const struct consumer *consumer);
+
+/* Its connection is gone and its process lives and holds frames: its pins still count, and nothing
+ * else of it. */
+void consumer_detach(struct consumer *consumer);
+
 /* Leaves one closed generation. */
 void consumer_leave_generation(struct consumer *consumer, uint32_t number);
 

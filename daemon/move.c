@@ -86,8 +86,8 @@ static int move_prepare(struct generation **out, struct stream *stream, uint64_t
 	for (int i = 0; r == 0 && i < (int)ZOE_MAX_SEATS; i++) {
 		struct seat *old = stream->newest->listed[i], *seat = NULL;
 
-		if (!old) {
-			continue;
+		if (!old || !client_can_receive(old->consumer->client)) {
+			continue; /* one whose connection is gone stays behind with what it holds */
 		}
 		r = seat_create(&seat, next, old->consumer, i);
 		if (r == 0) {

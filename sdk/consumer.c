@@ -201,6 +201,10 @@ static void handle_packet(struct zoe_consumer *s) {
 		if (header->serial != s->serial || s->state != ZOE_CONSUME_ASKED) {
 			break;
 		}
+		if (header->status == -EBUSY && s->n_views > 0) {
+			zoe_link_drop(&s->link); /* ours is the seat that is taken: ask again */
+			break;
+		}
 		if (header->status < 0) {
 			s->refused = zoe_client_fail_packet(s->client, s->client->packet);
 			s->state = ZOE_CONSUME_REFUSED;

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static char config[] = "version: 1\n"
 		       "defaults: {access: {produce: [any], consume: [any], list: [any]}}\n"
@@ -108,6 +110,63 @@ static void test_loan_outlives_its_client(void **state) {
 	zoe_client_destroy(other);
 }
 
+/* Cuts every connection of ours but those of fds below `first`. */
+static void cut_connections(int first) {
+	for (int fd = first; fd < 256; fd++) {
+		shutdown(fd, SHUT_RDWR); /* of anything but a socket an error */
+	}
+}
+
+static int count_dup(void) {
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static void test_loan_outlives_its_connection(void **state) {
+	int first = count_dup();
+	struct zoe_client *reader = broker_connect(*state);
+	struct zoe_consumer *s = consume(reader, "cam", ZOE_EVERY, 2);
+	struct zoe_client *writer;
+	struct zoe_producer *p;
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	const struct zoe_frame *held, *frame;
+
+	/* The producer's connection is made later than this one's cut. */
+	assert_non_null(s);
+	writer = broker_connect(*state);
+	p = produce(writer, "cam", 1);
+	assert_int_equal(publish(p, 1), 0);
+	held = take(s);
+	zoe_client_destroy(writer);
+	cut_connections(first);
+	writer = broker_connect(*state);
+	p = produce(writer, "cam", 1);
+	for (uint64_t i = 2; i < 50; i++) {
+		assert_int_equal(publish(p, i), 0);
+	}
+	assert_int_equal(held->user[0], 1);
+	assert_true(frame_is_whole(held));
+	while (!(zoe_consumer_take_events(s) & ZOE_EV_BROKER_BACK)) {
+		assert_true(now_ms() < deadline);
+	}
+	while (zoe_consumer_next(s, &frame, 200) == 0) {
+		zoe_frame_release(frame); /* attached again, with a seat of its own */
+	}
+	assert_int_equal(publish(p, 50), 0);
+	frame = take(s);
+	assert_int_equal(frame->user[0], 50);
+	zoe_frame_release(frame);
+	assert_true(frame_is_whole(held));
+	stream_wait(*state, "cam",
+		&(struct stream_state){.n_producers = 1, .n_consumers = 2, .n_held = 1});
+	zoe_frame_release(held);
+	stream_wait(*state, "cam", &(struct stream_state){.n_producers = 1, .n_consumers = 1});
+	zoe_client_destroy(writer);
+	zoe_client_destroy(reader);
+}
+
 static void test_loan_of_a_slot_ends_with_cancel(void **state) {
 	struct zoe_client *c = broker_connect(*state);
 	struct zoe_consumer *s = consume(c, "cam", ZOE_EVERY, 1);
@@ -139,6 +198,7 @@ int main(void) {
 		BROKER_TEST(test_loan_ends_in_another_thread, config),
 		BROKER_TEST(test_loan_outlives_its_consumer, config),
 		BROKER_TEST(test_loan_outlives_its_client, config),
+		BROKER_TEST(test_loan_outlives_its_connection, config),
 		BROKER_TEST(test_loan_of_a_slot_ends_with_cancel, config),
 	};
 
