@@ -159,12 +159,30 @@ static bool consumer_may_deliver(
 	       access_may(stream->config, RIGHT_RELIABLE, &client->who, stream->owner);
 }
 
-void consumer_adopt(struct consumer *consumer, struct stream *stream) {
-	if (stream->n_consumers >= stream->config->consumers) {
-		client_doom(consumer->client);
-		return;
+/* One of the group it asks for, as its first member has it. That one may be waiting for a region,
+ * too: all members get the group's page writable, and so are one user's. */
+static const struct consumer *stream_find_member(const struct stream *stream, const char *group) {
+	const struct consumer *consumer;
+
+	list_for_each(consumer, &stream->consumers, link) {
+		if (group[0] && strcmp(consumer->group, group) == 0) {
+			return consumer;
+		}
 	}
-	if (!consumer_may_deliver(consumer->client, consumer->delivery, stream)) {
+	return NULL;
+}
+
+static bool consumer_fits(const struct consumer *consumer, const struct stream *stream) {
+	const struct consumer *member = stream_find_member(stream, consumer->group);
+
+	return stream->n_consumers < stream->config->consumers &&
+	       consumer_may_deliver(consumer->client, consumer->delivery, stream) &&
+	       (!member || (member->client->who.uid == consumer->client->who.uid &&
+				   member->delivery == consumer->delivery));
+}
+
+void consumer_adopt(struct consumer *consumer, struct stream *stream) {
+	if (!consumer_fits(consumer, stream)) {
 		client_doom(consumer->client); /* it comes again, and is told why */
 		return;
 	}
@@ -231,18 +249,17 @@ static void consume_unknown(struct client *client, const struct zoe_msg_consume 
 /* Returns: 0; -EACCES, -EINVAL, and the client has its answer. */
 static int consume_check_group(
 	struct client *client, const struct zoe_msg_consume *msg, const struct stream *stream) {
-	const struct group *group =
-		stream->newest && msg->group[0] ? group_find(stream->newest, msg->group) : NULL;
+	const struct consumer *member = stream_find_member(stream, msg->group);
 
-	if (group && group->uid != client->who.uid) {
+	if (member && member->client->who.uid != client->who.uid) {
 		client_refuse(client, &msg->header, -EACCES, "stream '%s': group '%s' is uid %u's",
-			stream->name, msg->group, group->uid);
+			stream->name, msg->group, member->client->who.uid);
 		return -EACCES;
 	}
-	if (group && group->delivery != msg->delivery) {
+	if (member && member->delivery != msg->delivery) {
 		client_refuse(client, &msg->header, -EINVAL, "stream '%s': group '%s' %s reliable",
 			stream->name, msg->group,
-			group->delivery == ZOE_DELIVER_QUEUE ? "is not" : "is");
+			member->delivery == ZOE_DELIVER_QUEUE ? "is not" : "is");
 		return -EINVAL;
 	}
 	return 0;

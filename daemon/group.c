@@ -58,8 +58,6 @@ static int group_create(struct group **out, struct generation *g, const struct c
 	list_init(&group->link);
 	group->memory = MEMFD_NONE;
 	group->id = group_choose_id(g->stream, consumer->group);
-	group->uid = consumer->client->who.uid;
-	group->delivery = consumer->delivery;
 	group->is_demoted = consumer->is_demoted;
 	snprintf(group->name, sizeof(group->name), "%s", consumer->group);
 	snprintf(part, sizeof(part), "group%u", group->id);

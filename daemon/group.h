@@ -14,8 +14,6 @@ struct group {
 	struct list link; // generation.groups
 	uint32_t id;      // the same in the next generation
 	uint32_t n_members;
-	uid_t uid;
-	uint32_t delivery;
 	bool is_demoted; // may lose frames now, though its members asked for none
 	char name[ZOE_GROUP_BYTES];
 	struct memfd memory;

@@ -85,12 +85,15 @@ static const struct zoe_control_seat *get_listed(const struct seated *s) {
 	return &s->control->seats[s->region.seat];
 }
 
-/* As uid STRANGER, if this is root: the kernel tells the broker who it was that connected. */
-static void consume_as_stranger(
-	struct seated *s, const struct broker *broker, const struct consumption *consumption) {
+static void skip_unless_root(void) {
 	if (geteuid() != 0) {
 		skip();
 	}
+}
+
+/* The kernel tells the broker who it was that connected. */
+static void consume_as_stranger(
+	struct seated *s, const struct broker *broker, const struct consumption *consumption) {
 	assert_int_equal(seteuid(STRANGER), 0);
 	seated_consume(s, broker, consumption);
 	assert_int_equal(seteuid(0), 0);
@@ -192,6 +195,7 @@ static void test_deliver_reliably_is_a_right(void **state) {
 	struct consumption every = {.stream = "own", .delivery = ZOE_DELIVER_EVERY};
 	struct seated s;
 
+	skip_unless_root();
 	consume_as_stranger(&s, *state, &reliable);
 	assert_int_equal(s.status, -EACCES);
 	assert_string_equal(
@@ -328,6 +332,7 @@ static void test_deliver_group_is_of_one_user(void **state) {
 	struct consumption queue = {.stream = "cam", .delivery = ZOE_DELIVER_QUEUE, .group = "g"};
 	struct seated p, a, b;
 
+	skip_unless_root();
 	for (int has_region = 0; has_region < 2; has_region++) {
 		if (has_region) {
 			produce_cam(&p, *state);
@@ -350,6 +355,7 @@ static void test_deliver_group_is_of_one_user_from_the_start(void **state) {
 		.stream = "late/1", .delivery = ZOE_DELIVER_QUEUE, .group = "g"};
 	struct seated p, a, b;
 
+	skip_unless_root();
 	seated_consume(&a, *state, &queue);
 	consume_as_stranger(&b, *state, &queue);
 	seated_produce(&p, *state, &(struct production){.stream = "late/1"});
@@ -428,6 +434,7 @@ static void test_deliver_demotes_who_is_behind(void **state) {
 	space = atomic_load_explicit(&p.ring->space, memory_order_relaxed);
 	report(&p, &s);
 	news = wait_seat(&p);
+	assert_false(seated_was_told(&p, ZOE_MSG_SEAT)); /* the word follows the message */
 	assert_int_equal(news.msg.flags, 0);
 	assert_int_equal(news.msg.consumer, get_listed(&s)->consumer);
 	assert_int_equal(news.msg.roster, seated_get_roster(&s));
