@@ -255,6 +255,16 @@ static void producer_set_label(struct producer *producer) {
 	}
 }
 
+static void produce_start_parked(struct stream *stream) {
+	struct consumer *consumer;
+
+	list_for_each(consumer, &stream->consumers, link) {
+		if (list_is_empty(&consumer->seats)) {
+			consumer_start(consumer);
+		}
+	}
+}
+
 static int produce_attach(struct produce *p) {
 	struct producer *producer = calloc(1, sizeof(*producer));
 	struct zoe_msg_region msg = {0};
@@ -277,20 +287,14 @@ static int produce_attach(struct produce *p) {
 	stream->n_producers++;
 	/* [END] SC: before anybody can see a frame of it. */
 	atomic_store_explicit(&stream->newest->control->stream_ended, 0, memory_order_seq_cst);
+	/* Who waits without a seat does not hear that a producer is back: it has never been away.
+	 * But it is seated before anybody can publish, and misses no frame. */
+	stream_tell_live(stream);
+	produce_start_parked(stream);
 	zoe_msg_init(&msg, ZOE_MSG_PRODUCE, p->msg->header.serial);
 	producer_send_region(producer, stream->newest, &msg);
 	log_debug("stream '%s': %s produces", stream->name, producer->label);
 	return 0;
-}
-
-static void produce_start_parked(struct stream *stream) {
-	struct consumer *consumer;
-
-	list_for_each(consumer, &stream->consumers, link) {
-		if (list_is_empty(&consumer->seats)) {
-			consumer_start(consumer);
-		}
-	}
 }
 
 static void produce_wait(struct produce *p) {
@@ -316,22 +320,16 @@ static void produce_wait(struct produce *p) {
 static void produce(struct client *client, const struct zoe_msg_produce *msg) {
 	struct produce p = {.client = client, .msg = msg};
 
-	if (produce_choose_name(&p) < 0) {
+	if (produce_choose_name(&p) < 0 || produce_check_size(&p) < 0) {
 		return;
 	}
 	if (produce_is_full(&p)) {
 		produce_wait(&p);
 		return;
 	}
-	if (produce_check_size(&p) < 0 || produce_make_stream(&p) < 0 ||
-		produce_make_region(&p) < 0) {
+	if (produce_make_stream(&p) < 0 || produce_make_region(&p) < 0 || produce_attach(&p) < 0) {
 		return;
 	}
-	produce_start_parked(p.stream); /* before anybody can publish: they miss no frame */
-	if (produce_attach(&p) < 0) {
-		return;
-	}
-	stream_tell_live(p.stream);
 	stream_note_clients(p.stream);
 }
 

@@ -219,6 +219,7 @@ static void peer_fill(struct zoe_msg_peer *msg, const struct client *peer,
 static void status_send_producers(
 	struct client *client, struct stream *stream, const struct zoe_msg_header *header) {
 	struct producer *producer;
+	struct turn *turn;
 	struct zoe_msg_peer msg;
 
 	list_for_each(producer, &stream->producers, link) {
@@ -232,6 +233,20 @@ static void status_send_producers(
 		msg.held = owner ? zoe_ring_count_owned(&g->ring, owner) : 0;
 		client_send(client, &msg.header, NULL, 0);
 	}
+	list_for_each(turn, &stream->turns, link) {
+		peer_fill(&msg, turn->client, stream, header);
+		msg.role = ROLE_PRODUCER;
+		msg.state = PEER_PARKED;
+		client_send(client, &msg.header, NULL, 0);
+	}
+}
+
+/* As it is now: who is demoted gets what its like get. */
+static uint32_t consumer_get_delivery(const struct consumer *consumer) {
+	if (!consumer->is_demoted) {
+		return consumer->delivery;
+	}
+	return consumer->delivery == ZOE_DELIVER_RELIABLE ? ZOE_DELIVER_EVERY : ZOE_DELIVER_QUEUE;
 }
 
 /* From publish to take of the frame before the cursor, which a consumer moves just before it notes
@@ -276,7 +291,7 @@ static void status_send_consumers(
 
 		peer_fill(&msg, consumer->client, stream, header);
 		msg.role = ROLE_CONSUMER;
-		msg.delivery = consumer->delivery;
+		msg.delivery = consumer_get_delivery(consumer);
 		if (seat) {
 			peer_fill_seat(&msg, seat, status_get_head(stream));
 		} else {

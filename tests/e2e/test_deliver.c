@@ -184,6 +184,7 @@ static void test_deliver_parked_are_seated_before_the_producer(void **state) {
 	seated_wait_region(&s, ZOE_MSG_START);
 	assert_int_equal(s.region.want, 1);
 	assert_int_equal(get_cursor(&s), 1);
+	assert_false(seated_was_told(&s, ZOE_MSG_BACK)); /* it was never away */
 	seated_close(&s);
 	seated_close(&p);
 }
