@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 
 #include "consumer.h"
@@ -22,6 +24,8 @@
 #define MAX_PACKETS_AT_ONCE 16     /* then it is the others' turn */
 #define PATIENT_QUEUE_BYTES 65536u /* beyond this no request is read */
 #define MAX_QUEUE_BYTES (8u << 20)
+#define MAX_LOANS_UNREAD 32u          /* messages with descriptors: 16 are SEATs, few the rest */
+#define LEAST_LOANS_BYTES (24u << 10) /* that the kernel counts for so many */
 #define HELLO_S 5.0
 #define STUCK_S 5.0
 #define HELD_S 1.0 /* how often frames that a lost connection holds are looked at */
@@ -141,11 +145,30 @@ static void client_back_off(struct client *client) {
 	ev_timer_again(client->server->loop, &client->retry);
 }
 
+/* The descriptors in flight to all clients are counted against the broker's user as a whole, so
+ * that no client may collect them. The kernel does not say how many a client has not read, but how
+ * many bytes of packets, at 768 and more a packet; and none at all is a fresh start. */
+static bool client_may_be_lent(struct client *client) {
+	int bytes = 0;
+
+	if (ioctl(client->socket, SIOCOUTQ, &bytes) == 0 && bytes == 0) {
+		client->n_loans = 0;
+	}
+	client->n_loans++;
+	return client->n_loans <= MAX_LOANS_UNREAD || bytes < (int)LEAST_LOANS_BYTES;
+}
+
 void client_send(
 	struct client *client, const struct zoe_msg_header *msg, const int *fds, uint32_t n_fds) {
 	int r = -EAGAIN;
 
 	if (!client_can_receive(client)) {
+		return;
+	}
+	if (n_fds > 0 && !client_may_be_lent(client)) {
+		log_warn("client %d (%s): dropped, it does not read the descriptors it asked for",
+			(int)client->who.pid, client->app);
+		client_doom(client);
 		return;
 	}
 	if (list_is_empty(&client->queue)) {

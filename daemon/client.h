@@ -42,6 +42,7 @@ struct client {
 	bool is_backing_off; // too many descriptors in flight
 	struct list queue;   // message.link
 	size_t queue_bytes;
+	uint32_t n_loans; // messages with descriptors since it had read all
 	struct ev_io io, death;
 	struct ev_timer timer; // for HELLO, for a stuck queue, for a lost process
 	struct ev_timer retry;

@@ -37,8 +37,32 @@ static int32_t generation_find_holder(struct generation *g) {
 	return 0;
 }
 
-int move_check(struct stream *stream, int32_t *holder) {
+static void move_refill(struct stream *stream) {
 	ev_tstamp now = ev_now(stream->server->loop);
+
+	/* A new stream has move_time 0, and so a full bucket. */
+	stream->move_tokens += (now - stream->move_time) * MOVES_A_SECOND;
+	stream->move_time = now;
+	if (stream->move_tokens > MOVES_AT_ONCE) {
+		stream->move_tokens = MOVES_AT_ONCE;
+	}
+}
+
+void move_charge(struct stream *stream, uid_t uid) {
+	move_refill(stream);
+	stream->move_tokens -= 1.0;
+	if (stream->move_tokens < -MOVES_AT_ONCE) {
+		stream->move_tokens = -MOVES_AT_ONCE;
+	}
+	stream->mover = uid;
+}
+
+bool move_is_overdone(struct stream *stream, uid_t uid) {
+	move_refill(stream);
+	return stream->move_tokens < 0.0 && stream->mover == uid;
+}
+
+int move_check(struct stream *stream, int32_t *holder) {
 	struct generation *g;
 	uint32_t n_held = 0;
 
@@ -48,12 +72,7 @@ int move_check(struct stream *stream, int32_t *holder) {
 			return -EBUSY;
 		}
 	}
-	/* A new stream has move_time 0, and so a full bucket. */
-	stream->move_tokens += (now - stream->move_time) * MOVES_A_SECOND;
-	stream->move_time = now;
-	if (stream->move_tokens > MOVES_AT_ONCE) {
-		stream->move_tokens = MOVES_AT_ONCE;
-	}
+	move_refill(stream);
 	if (stream->move_tokens < 1.0) {
 		return -EAGAIN;
 	}

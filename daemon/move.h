@@ -8,7 +8,9 @@
  * Includes: stream.h in its .c file.
  * The order of its steps is that of zoetrope-ring(7), each a counter-example once.
  */
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct stream;
 
@@ -16,6 +18,12 @@ struct stream;
  * Returns: 0; -EBUSY old generations are not drained, *holder is the pid of one who holds them;
  * -EAGAIN too many moves lately. */
 int move_check(struct stream *stream, int32_t *holder);
+
+/* A user's producer has ended in a way that forces a move: it counts as one asked for. */
+void move_charge(struct stream *stream, uid_t uid);
+
+/* Whether a user has forced too many lately to begin anew just now. */
+bool move_is_overdone(struct stream *stream, uid_t uid);
 
 /* Moves to slots of frame_bytes. Returns: 0; -EOVERFLOW, -ENOMEM, -EMFILE, -ENFILE: nothing
  * has changed. */

@@ -166,6 +166,18 @@ static int produce_check_size(struct produce *p) {
 	return 0;
 }
 
+/* Who has hung up without a word again and again, its process alive, may not begin anew at once:
+ * each time the stream had to move, for all that look at it. */
+static int produce_check_moves(const struct produce *p) {
+	if (!p->stream || !move_is_overdone(p->stream, p->client->who.uid)) {
+		return 0;
+	}
+	client_refuse(p->client, &p->msg->header, -EAGAIN,
+		"stream '%s': moves too often, since producers of uid %u vanish", p->name,
+		p->client->who.uid);
+	return -EAGAIN;
+}
+
 /* holder: the pid that keeps old frames, for -EBUSY. */
 static void refuse_region(const struct refusal *refusal, int error, int32_t holder) {
 	struct client *client = refusal->client;
@@ -325,6 +337,9 @@ static void produce(struct client *client, const struct zoe_msg_produce *msg) {
 	}
 	if (produce_is_full(&p)) {
 		produce_wait(&p);
+		return;
+	}
+	if (produce_check_moves(&p) < 0) {
 		return;
 	}
 	if (produce_make_stream(&p) < 0 || produce_make_region(&p) < 0 || produce_attach(&p) < 0) {
@@ -580,6 +595,7 @@ void producer_destroy(struct producer *producer, enum producer_end end) {
 		must_move |= producer_clear_lane(producer, g, end);
 	}
 	if (must_move) {
+		move_charge(stream, producer->client->who.uid);
 		move_away(stream);
 	}
 	log_debug("stream '%s': %s %s", stream->name, producer->label,

@@ -27,10 +27,11 @@ struct stream {
 	struct list consumers;     // consumer.link
 	struct list turns;         // turn.link
 	uint32_t n_producers, n_consumers;
-	bool is_live;    // a producer is at work: consumers know
-	bool is_changed; // watchers are to be told
-	double move_tokens;
+	bool is_live;       // a producer is at work: consumers know
+	bool is_changed;    // watchers are to be told
+	double move_tokens; // below 0: more moves were forced than may be asked for
 	ev_tstamp move_time;
+	uid_t mover; // whose end forced the last one
 	struct ev_timer linger, sweep;
 };
 
