@@ -243,10 +243,13 @@ static void status_send_producers(
 
 /* As it is now: who is demoted gets what its like get. */
 static uint32_t consumer_get_delivery(const struct consumer *consumer) {
-	if (!consumer->is_demoted) {
-		return consumer->delivery;
+	if (consumer->is_demoted && consumer->delivery == ZOE_DELIVER_RELIABLE) {
+		return ZOE_DELIVER_EVERY;
 	}
-	return consumer->delivery == ZOE_DELIVER_RELIABLE ? ZOE_DELIVER_EVERY : ZOE_DELIVER_QUEUE;
+	if (consumer->is_demoted && consumer->delivery == ZOE_DELIVER_QUEUE_RELIABLE) {
+		return ZOE_DELIVER_QUEUE;
+	}
+	return consumer->delivery;
 }
 
 /* From publish to take of the frame before the cursor, which a consumer moves just before it notes

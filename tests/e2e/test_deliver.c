@@ -415,6 +415,22 @@ static void report(struct seated *producer, const struct seated *reader) {
 					.consumer = get_listed(reader)->consumer});
 }
 
+static int note_delivery(void *user, const struct zoe_status *status) {
+	if (status->peer && status->peer->role == ZOE_ROLE_CONSUMER) {
+		*(uint32_t *)user = status->peer->delivery;
+	}
+	return 0;
+}
+
+static uint32_t get_delivery(const struct broker *broker) {
+	struct zoe_client *c = broker_connect(broker);
+	uint32_t delivery = UINT32_MAX;
+
+	assert_int_equal(zoe_client_status(c, "cam", note_delivery, &delivery, DEADLINE_MS), 0);
+	zoe_client_destroy(c);
+	return delivery;
+}
+
 static void test_deliver_demotes_who_is_behind(void **state) {
 	struct seated p, s;
 	struct news news;
@@ -430,6 +446,7 @@ static void test_deliver_demotes_who_is_behind(void **state) {
 	assert_false(seated_was_told(&p, ZOE_MSG_SEAT));
 	assert_false(seated_was_told(&s, ZOE_MSG_DEMOTED));
 	assert_int_equal(seated_get_roster(&s), roster);
+	assert_int_equal(get_delivery(*state), ZOE_RELIABLE);
 	seated_set_head(&p, 10 + DEPTH + 1);
 	/* [SPACE] relaxed: nobody else is here. */
 	space = atomic_load_explicit(&p.ring->space, memory_order_relaxed);
@@ -447,6 +464,7 @@ static void test_deliver_demotes_who_is_behind(void **state) {
 	report(&p, &s);
 	assert_false(seated_was_told(&p, ZOE_MSG_SEAT));
 	assert_false(seated_was_told(&s, ZOE_MSG_DEMOTED));
+	assert_int_equal(get_delivery(*state), ZOE_EVERY);
 	seated_grow(&p, BYTES); /* it is for good */
 	assert_int_equal(wait_seat(&p).msg.flags, 0);
 	seated_close(&s);
