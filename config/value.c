@@ -79,8 +79,8 @@ static bool read_number(
 	}
 	if (number < in->key->min) {
 		config_errors_add(in->errors, in->node->line, in->node->col,
-			"%s: %.40s is too small, need at least %" PRIu64, in->key->name, text,
-			in->key->min);
+			"%s: %.40s is too small, need at least %" PRIu64 "%s", in->key->name, text,
+			in->key->min, in->key->type == SCHEMA_TIME ? "ms" : "");
 		return false;
 	}
 	*value = number;

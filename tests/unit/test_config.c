@@ -20,7 +20,10 @@ static const char good_text[] =
 	"    consumers: 64\n"
 	"    hold: 5\n"
 	"    metadata: 2KiB\n"
-	"    access: {consume: [group:root, \"user:12345\", owner]}\n"
+	"    max_fps: 120\n"
+	"    when_full: block\n"
+	"    patience: 40ms\n"
+	"    access: {consume: [group:root, \"user:12345\", owner], reliable: [\"user:7\"]}\n"
 	"  \"game/*\":\n"
 	"    max_streams: 4\n"
 	"    linger: 250ms\n"
@@ -65,6 +68,9 @@ static void test_config_reads_a_stream(void **state) {
 	assert_int_equal(desk->consumers, 64);
 	assert_int_equal(desk->hold, 5);
 	assert_int_equal(desk->metadata_bytes, 2048);
+	assert_int_equal(desk->max_fps, 120);
+	assert_true(desk->blocks);
+	assert_int_equal(desk->patience_ms, 40);
 	assert_int_equal(desk->max_streams, 1);
 	assert_int_equal(desk->linger_ms, 5000);
 	assert_int_equal(desk->line, 8);
@@ -87,6 +93,9 @@ static void test_config_replaces_access_right_by_right(void **state) {
 	assert_int_equal(desk->consume.uids[0], 12345);
 	assert_int_equal(desk->consume.n_gids, 1);
 	assert_int_equal(desk->consume.gids[0], 0);
+	assert_int_equal(desk->reliable.n_uids, 1);
+	assert_int_equal(desk->reliable.uids[0], 7);
+	assert_false(desk->reliable.owner);
 	assert_true(desk->list.any);
 	assert_false(desk->list.owner);
 	config_destroy(config);
@@ -104,6 +113,10 @@ static void test_config_inherits_defaults(void **state) {
 	assert_int_equal(game->max_streams, 4);
 	assert_int_equal(game->linger_ms, 250);
 	assert_true(game->consume.owner);
+	assert_true(game->reliable.owner);
+	assert_int_equal(game->max_fps, 0);
+	assert_false(game->blocks);
+	assert_int_equal(game->patience_ms, 500);
 	assert_int_equal(again->slots, 4096);
 	config_destroy(config);
 }

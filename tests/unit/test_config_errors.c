@@ -32,7 +32,7 @@ static const struct bad_text bad_texts[] = {
 	{TEXT_DESK "    when_full: wait\n",
 		"t:5:16: error: when_full: 'wait' is not a way to go on; write drop or block\n"},
 	{TEXT_DESK "    patience: 0s\n",
-		"t:5:15: error: patience: 0s is too small, need at least 1\n"},
+		"t:5:15: error: patience: 0s is too small, need at least 1ms\n"},
 	{TEXT_DESK "    patience: 3601s\n",
 		"t:5:15: error: patience: 3601s is too large, at most 3600s\n"},
 	{TEXT_DESK "    max_fps: 59.94\n",
@@ -119,6 +119,11 @@ static const struct bad_text bad_texts[] = {
 		"t:5:21: error: list: no user 'no-such-one' on this machine\n"},
 	{TEXT_DESK "    access: {list: [any, group:no-such-one]}\n",
 		"t:5:26: error: list: no group 'no-such-one' on this machine\n"},
+	{TEXT_DESK "    access: {reliabel: [any]}\n",
+		"t:5:14: error: access has no key 'reliabel'; did you mean 'reliable'?\n"},
+	{TEXT_DESK "    access: {reliable: owner}\n",
+		"t:5:24: error: reliable: a list is expected, like "
+		"[owner, group:video], not text\n"},
 	{TEXT_DESK "    access: {lists: [any]}\n",
 		"t:5:14: error: access has no key 'lists'; did you mean 'list'?\n"},
 	/* sums */
