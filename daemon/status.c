@@ -9,6 +9,7 @@
 #include "client.h"
 #include "consumer.h"
 #include "frame_layout.h"
+#include "group.h"
 #include "memory.h"
 #include "producer.h"
 #include "ring_check.h"
@@ -20,7 +21,7 @@
  * programs. */
 enum status_may { MAY_PRODUCE = 1, MAY_CONSUME = 2 };
 enum status_role { ROLE_PRODUCER = 1, ROLE_CONSUMER = 2 };
-enum status_peer { PEER_RUNNING = 0, PEER_PARKED = 1 };
+enum status_peer { PEER_RUNNING = 0, PEER_PARKED = 1, PEER_DEMOTED = 2 };
 
 #define NOT_KNOWN UINT64_MAX
 
@@ -264,10 +265,17 @@ static uint64_t seat_get_read_ns(const struct seat *seat, uint64_t cursor, uint6
 	return get_span(hdr.publish_ns, last_take_ns);
 }
 
+/* The next number that the consumer, or its group, takes. */
+static uint64_t seat_get_next(const struct seat *seat) {
+	/* [TAIL] and [SEAT] relaxed: numbers for people. */
+	return seat->group ? atomic_load_explicit(&seat->group->words->tail, memory_order_relaxed)
+			   : atomic_load_explicit(&seat->words->cursor, memory_order_relaxed);
+}
+
 /* [SEAT] relaxed throughout: numbers for people, each read once. */
 static void peer_fill_seat(struct zoe_msg_peer *msg, const struct seat *seat, uint64_t head) {
 	struct zoe_seat *words = seat->words;
-	uint64_t cursor = atomic_load_explicit(&words->cursor, memory_order_relaxed);
+	uint64_t cursor = seat_get_next(seat);
 
 	msg->generation = seat->generation->number;
 	for (uint32_t i = 0; i < seat->consumer->hold && i < ZOE_MAX_PINS; i++) {
@@ -295,8 +303,12 @@ static void status_send_consumers(
 		peer_fill(&msg, consumer->client, stream, header);
 		msg.role = ROLE_CONSUMER;
 		msg.delivery = consumer_get_delivery(consumer);
+		zoe_wire_set_text(msg.group, sizeof(msg.group), consumer->group);
 		if (seat) {
 			peer_fill_seat(&msg, seat, status_get_head(stream));
+			if (msg.delivery != consumer->delivery) {
+				msg.state = PEER_DEMOTED;
+			}
 		} else {
 			msg.state = PEER_PARKED;
 		}

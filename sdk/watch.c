@@ -128,9 +128,10 @@ static int status_tell(
 		memcpy(&m, packet->bytes, sizeof(m));
 		m.stream[sizeof(m.stream) - 1] = 0;
 		m.app[sizeof(m.app) - 1] = 0;
+		m.group[sizeof(m.group) - 1] = 0;
 		status.peer = &(struct zoe_peer_info){sizeof(struct zoe_peer_info), m.stream, m.app,
 			m.role, m.state, m.pid, m.uid, m.generation, m.held, m.lag, m.taken, m.lost,
-			m.last_ns, m.read_ns, m.delivery};
+			m.last_ns, m.read_ns, m.delivery, m.group};
 		return fn(user, &status);
 	}
 	if (kind == ZOE_STATUS_BROKER && zoe_packet_get(packet, sizeof(struct zoe_msg_broker))) {

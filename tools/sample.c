@@ -55,13 +55,14 @@ static int add_consumer(struct sample *s, const struct zoe_peer_info *info) {
 	*one = (struct consumer_sample){.pid = info->pid,
 		.held = info->held,
 		.delivery = info->delivery,
-		.is_parked = info->state == ZOE_PEER_PARKED,
+		.state = info->state,
 		.lag = info->lag,
 		.taken = info->taken,
 		.lost = info->lost,
 		.read_ns = info->read_ns};
 	snprintf(one->stream, sizeof(one->stream), "%s", info->stream);
 	snprintf(one->app, sizeof(one->app), "%s", info->app);
+	snprintf(one->group, sizeof(one->group), "%s", info->group);
 	for (size_t i = 0; i < s->n_consumers; i++) {
 		one->number += list[i].pid == one->pid && strcmp(list[i].stream, one->stream) == 0;
 	}

@@ -27,11 +27,10 @@ struct stream_sample {
 };
 
 struct consumer_sample {
-	char stream[128], app[128];
+	char stream[128], app[128], group[64];
 	int32_t pid;
 	uint32_t number; // among those of the same stream and pid
-	uint32_t held, delivery;
-	bool is_parked;
+	uint32_t held, delivery, state;
 	uint64_t lag, taken, lost;
 	uint64_t read_ns; // of the frame taken last
 };

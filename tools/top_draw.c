@@ -101,7 +101,8 @@ static void draw_help(void) {
 		"DROPS     frames that the producer gave up, since it began",
 		"READERS   attached, and the seats there are",
 		"LAG HELD  frames a reader is behind; that it holds now",
-		"TAKEN LOST  frames since it joined, by its own count"};
+		"TAKEN LOST  frames since it joined, by its own count",
+		"DELIVERY  with a queue's group; demoted: was reliable, and too slow"};
 
 	for (size_t i = 0; i < n_elements(lines); i++) {
 		draw_line((int)i, i == 0 ? A_BOLD : A_NORMAL, "%s", lines[i]);
@@ -173,7 +174,7 @@ static attr_t get_reader_look(const struct screen *s, const struct reader_flow *
 	if (flow->fps >= 0 && flow->fps <= 0 && flow->now->lag > 0) {
 		return get_colour(s, PAIR_WARN); /* there are frames, and it takes none */
 	}
-	return flow->now->is_parked || s->trouble[0] != '\0' ? A_DIM : A_NORMAL;
+	return flow->now->state == ZOE_PEER_PARKED || s->trouble[0] != '\0' ? A_DIM : A_NORMAL;
 }
 
 /* The first row to show of n, so that `wanted` is among the n_lines. */

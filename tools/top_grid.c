@@ -41,7 +41,7 @@ static const struct grid_column reader_columns[N_READER] = {
 	[R_STREAM] = {"STREAM", 9, 4, 0, false, FLOW_AS_TOLD}, // stands first: may be left out
 	[R_PID] = {"PID", 1, 0, 0, true, FLOW_AS_TOLD},
 	[R_APP] = {"APP", 0, 8, 0, false, FLOW_AS_TOLD},
-	[R_DELIVERY] = {"DELIVERY", 7, 0, 0, false, FLOW_AS_TOLD},
+	[R_DELIVERY] = {"DELIVERY", 7, 8, 0, false, FLOW_AS_TOLD},
 	[R_FPS] = {"FPS", 5, 0, 5, true, FLOW_AS_TOLD},
 	[R_LAG] = {"LAG", 2, 0, 0, true, FLOW_AS_TOLD},
 	[R_HELD] = {"HELD", 4, 0, 0, true, FLOW_AS_TOLD},
@@ -57,9 +57,17 @@ const char *grid_word_delivery(uint32_t delivery) {
 		[ZOE_EVERY] = "every",
 		[ZOE_RELIABLE] = "reliable",
 		[ZOE_QUEUE] = "queue",
-		[ZOE_QUEUE_RELIABLE] = "reliable queue"};
+		[ZOE_QUEUE_RELIABLE] = "queue-reliable"};
 
 	return delivery < n_elements(words) ? words[delivery] : "?";
+}
+
+const char *grid_word_state(uint32_t state) {
+	static const char *const words[] = {[ZOE_PEER_RUNNING] = "running",
+		[ZOE_PEER_PARKED] = "parked",
+		[ZOE_PEER_DEMOTED] = "demoted"};
+
+	return state < n_elements(words) ? words[state] : "?";
 }
 
 const char *grid_word_span(char *buf, uint64_t span_ns) {
@@ -138,6 +146,14 @@ static void fill_stream_cell(char *cell, const struct stream_flow *flow, size_t 
 	}
 }
 
+/* What it gets, and with whom it shares that. */
+static void word_delivery(char *cell, const struct consumer_sample *c) {
+	snprintf(cell, GRID_CELL_BYTES, "%s%s%s",
+		c->state == ZOE_PEER_DEMOTED ? grid_word_state(c->state)
+					     : grid_word_delivery(c->delivery),
+		c->group[0] != '\0' ? " " : "", c->group);
+}
+
 static void fill_reader_cell(char *cell, const struct reader_flow *flow, size_t column) {
 	const struct consumer_sample *c = flow->now;
 
@@ -152,7 +168,7 @@ static void fill_reader_cell(char *cell, const struct reader_flow *flow, size_t 
 		snprintf(cell, GRID_CELL_BYTES, "%s", c->app);
 		break;
 	case R_DELIVERY:
-		snprintf(cell, GRID_CELL_BYTES, "%s", grid_word_delivery(c->delivery));
+		word_delivery(cell, c);
 		break;
 	case R_FPS:
 		word_rate(cell, flow->fps);

@@ -50,5 +50,7 @@ int grid_clip(char *out, size_t size, const char *text, int width);
 
 /* "45us", "1.2ms", "3.4s"; "-" = not known. */
 const char *grid_word_span(char *buf, uint64_t span_ns);
+/* "every", "queue-reliable". */
 const char *grid_word_delivery(uint32_t delivery);
+const char *grid_word_state(uint32_t state);
 #endif

@@ -19,6 +19,7 @@
 #define ZOE_PROTOCOL_VERSION 1u
 #define ZOE_MSG_MAX 16384u
 #define ZOE_MSG_MAX_FDS 8u
+#define ZOE_GROUP_BYTES 48u   /* a queue group's name with its NUL */
 #define ZOE_ROSTER_WINDOW 16u /* seat messages a producer may have unacknowledged */
 
 enum zoe_msg_type {
@@ -116,6 +117,7 @@ struct zoe_msg_peer {
 	zoe_u64 read_ns; /* consumer: the last frame taken, publish to take; UINT64_MAX = not known
 			  */
 	uint32_t delivery, reserved1; /* consumer: enum zoe_msg_delivery */
+	char group[ZOE_GROUP_BYTES];  /* of a queue, else "" */
 };
 struct zoe_msg_broker {
 	struct zoe_msg_header header;
@@ -154,7 +156,6 @@ enum zoe_msg_delivery {
 	ZOE_DELIVER_QUEUE_RELIABLE,
 	ZOE_N_DELIVERIES
 };
-#define ZOE_GROUP_BYTES 48u /* a queue group's name with its NUL */
 struct zoe_msg_consume {
 	struct zoe_msg_header header;
 	uint32_t flags;

@@ -11,7 +11,7 @@ cat >"$dir/config.yaml" <<EOT
 version: 1
 streams:
   desk: {max_frame: 320x240 XR24, consumers: 9}
-  "*": {max_frame: 160x120 XR24}
+  "*": {max_frame: 160x120 XR24, patience: 100ms}
 EOT
 
 in_tmux() {
@@ -199,6 +199,29 @@ check_ends() {
 	press C-c
 }
 
+# Queues by their group; who was reliable and stopped is demoted.
+check_deliveries() {
+	"$zoe" push work --pattern counter --size 160x120 --fps 30 --quiet &
+	remember $!
+	wait_for 10 has_frames work || fail "push shows no work"
+	"$zoe" verify work --delivery queue --group crew --allow-loss >/dev/null 2>&1 &
+	member=$!
+	"$zoe" verify work --delivery reliable --allow-loss >/dev/null 2>&1 &
+	slow=$!
+	remember "$member $slow"
+	expect '^work ' "the new stream does not come up"
+	press G
+	expect '^readers of work' "G does not select the last stream"
+	expect "^ *$member +zoe verify +queue crew +[0-9.]+ +[0-9] " "no line for the queue's member"
+	expect "^ *$slow +zoe verify +reliable " "no line for the reliable reader"
+	kill -STOP $slow
+	expect "^ *$slow +zoe verify +demoted " "a reliable reader that is stopped is not demoted"
+	kill -CONT $slow
+	kill -INT $slow $member
+	press g
+	expect '^readers of desk' "g does not select the first stream"
+}
+
 # Where nobody can look at a screen there are tables, or JSON.
 check_tables() {
 	timeout 20 "$zoe" top --once >"$dir/tables" || fail "zoe top --once fails"
@@ -217,7 +240,7 @@ check_tables() {
 		assert 15 < desk["fps"] < 45 and 15 < reader["fps"] < 45
 		assert 0 <= desk["capture_ns"] < 10**9 and desk["dropped"] == 0
 		assert 0 < reader["read_ns"] < 10**9 and desk["read_ns"] == reader["read_ns"]
-		assert reader["delivery"] == "every" and reader["taken"] > 0
+		assert reader["delivery"] == "every" and reader["group"] == "" and reader["taken"] > 0
 		assert d["broker"]["pid"] == $broker_pid
 	EOT
 }
@@ -230,6 +253,7 @@ check_picture
 check_flicker
 check_keys
 check_sizes
+check_deliveries
 check_tables
 check_broker
 check_ends

@@ -61,7 +61,11 @@ enum zoe_change {
 typedef int (*zoe_watch_fn)(void *user, enum zoe_change change, const struct zoe_stream_info *info);
 
 enum zoe_role { ZOE_ROLE_PRODUCER = 1, ZOE_ROLE_CONSUMER = 2 };
-enum zoe_peer_state { ZOE_PEER_RUNNING = 0, ZOE_PEER_PARKED = 1 /* waits for a producer */ };
+enum zoe_peer_state {
+	ZOE_PEER_RUNNING = 0,
+	ZOE_PEER_PARKED = 1, /* waits for a producer */
+	ZOE_PEER_DEMOTED = 2 /* was reliable and too slow: may lose frames now */
+};
 
 /* One program attached to a stream. */
 struct zoe_peer_info {
@@ -75,6 +79,7 @@ struct zoe_peer_info {
 	uint64_t last_ns;               /* consumer: last take, CLOCK_MONOTONIC; 0 = never */
 	uint64_t read_ns;  /* consumer: last frame taken, publish to take; UINT64_MAX = not known */
 	uint32_t delivery; /* consumer: enum zoe_delivery of zoe/consumer.h */
+	const char *group; /* consumer: of a queue, else "" */
 };
 
 struct zoe_broker_info {
