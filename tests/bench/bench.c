@@ -1,146 +1,147 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zoe-bench ZOETROPED [--short]
+ * zoe-bench [--broker ZOETROPED] [--short] [--json] [--table] [MEASURE...]
  *
- * What a frame costs, beside what the machine charges for the bare deed in the same run: in-place
- * latency with a sleeping reader / a bare futex wake, acquire + publish in ns, push / the best bare
- * copy, the broker's CPU, memory and time to ready. Ratios are what to compare; absolute numbers
- * belong to one machine at one moment. A missed target is printed as MISSED and does not fail the
- * run, but for the broker's: it must cost nothing while frames flow.
+ * What a frame costs, beside what the machine charges for the bare deed in the same run. Ratios are
+ * what to compare; absolute numbers belong to one machine at one moment. A missed target is printed
+ * as MISSED and does not fail the run, but for the duties: no frame lost to a stranger, no system
+ * call where nobody sleeps, no CPU of the broker while frames flow.
  */
 #include "bench.h"
 
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MAX_RESULTS = 32 };
+struct measure {
+	const char *name;
+	void (*run)(const struct bench *b);
+	const char *help;
+};
 
-static struct {
-	struct bench_result rows[MAX_RESULTS];
-	size_t n;
-} results;
-
-double bench_now_us(void) {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
+static const struct measure measures[] = {
+	{"cost", measure_cost,
+		"acquire + publish of a frame with 0, 8, 64 readers attached and none asleep;\n"
+		"             floor: the compare-exchanges that its rules ask of a CPU"},
+	{"syscalls", measure_syscalls,
+		"system calls in 10,000 frames published and taken; there must be none"},
+	{"pingpong", measure_pingpong,
+		"one way between two processes that look all the time;\n"
+		"             floor: a cache line between them"},
+	{"latency", measure_latency,
+		"from publish to the reader's hand at 60 and 1000 frames a second;\n"
+		"             floor: a bare futex wake, a socket with epoll, a word looked at"},
+	{"fanout", measure_fanout,
+		"the same with 1, 4, 8, 16 sleeping readers; floor: as many on one futex"},
+	{"cpu", measure_cpu,
+		"CPU time of producer, readers and broker a frame, 1080p60 to 8 readers;\n"
+		"             floor: the same by a bare futex"},
+	{"bad", measure_bad,
+		"one reader of four slow, or stopped with a frame in hand: what the others get;\n"
+		"             floor: what they get while it behaves"},
+	{"push", measure_push, "copy-in at 1 MiB, 1080p and 4K; floor: the best bare copy"},
+	{"threshold", measure_threshold,
+		"non-temporal copies from 128 KiB to 4 MiB; floor: memcpy of the same"},
+	{"flow", measure_flow,
+		"as fast as it goes between two processes: in place, and copy-in with a full "
+		"read;\n"
+		"             floor: a bare ring"},
+	{"attach", measure_attach,
+		"a reader's way to its first frame, and the broker's to its first client;\n"
+		"             floor: a connection's first answer, and exec of the same program"},
+};
+enum { N_MEASURES = sizeof(measures) / sizeof(measures[0]) };
 
 void bench_die(const char *what) {
 	fprintf(stderr, "zoe-bench: %s\n", what);
 	exit(1);
 }
 
-pid_t bench_fork(void) {
-	pid_t parent = getpid(), child = fork();
-
-	if (child < 0) {
-		bench_die("cannot fork");
+static void print_usage(FILE *to) {
+	fprintf(to, "usage: zoe-bench [--broker ZOETROPED] [--short] [--json] [--table] "
+		    "[MEASURE...]\n\n"
+		    "  --short    a minute instead of ten\n"
+		    "  --json     a line of JSON a measure, and no table unless --table asks\n"
+		    "  --broker   the program to measure; it runs in a directory of its own\n\n"
+		    "Measures, all by default:\n");
+	for (size_t i = 0; i < N_MEASURES; i++) {
+		fprintf(to, "  %-10s %s\n", measures[i].name, measures[i].help);
 	}
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != parent) {
-			_exit(1); /* it died before we asked */
+}
+
+static void parse(struct bench *b, int argc, char **argv) {
+	static const struct option table[] = {{"broker", required_argument, NULL, 'b'},
+		{"short", no_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+		{"table", no_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "b:sjth", table, NULL)) >= 0) {
+		switch (option) {
+		case 'b':
+			b->broker_path = optarg;
+			break;
+		case 's':
+			b->is_short = true;
+			break;
+		case 'j':
+			b->is_json = true;
+			break;
+		case 't':
+			b->has_table = true;
+			break;
+		case 'h':
+			print_usage(stdout);
+			exit(0);
+		default:
+			exit(2);
 		}
 	}
-	return child;
+	b->has_table |= !b->is_json;
 }
 
-void bench_join(pid_t child, const char *what) {
-	int status;
-
-	if (waitpid(child, &status, 0) < 0 || status != 0) {
-		bench_die(what);
-	}
-}
-
-struct zoe_client *bench_connect(const struct bench *b) {
-	struct zoe_client_options options = {
-		.struct_size = sizeof(options), .socket = b->socket, .app_name = "bench"};
-	struct zoe_client *client;
-
-	if (zoe_client_create(&client, &options) != 0) {
-		bench_die("no client");
-	}
-	return client;
-}
-
-static int compare(const void *a, const void *b) {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-struct spread bench_spread(double *samples, size_t n) {
-	qsort(samples, n, sizeof(*samples), compare);
-	return (struct spread){samples[n / 2], samples[n * 99 / 100], samples[n - 1]};
-}
-
-void bench_add(struct bench *b, const struct bench_result *result) {
-	double judged = result->floor > 0 ? result->value / result->floor : result->value;
-
-	if (results.n < MAX_RESULTS) {
-		results.rows[results.n++] = *result;
-	}
-	printf("{\"measure\": \"%s\", \"value\": %.3f, \"unit\": \"%s\"", result->name,
-		result->value, result->unit);
-	if (result->floor > 0) {
-		printf(", \"floor\": %.3f, \"ratio\": %.3f", result->floor, judged);
-	}
-	printf("}\n");
-	fflush(stdout);
-	b->n_failed += result->is_duty && judged > result->target;
-}
-
-/* Copies are better when larger: their target is a least ratio, given as a negative number. */
-static bool is_met(const struct bench_result *r) {
-	double judged = r->floor > 0 ? r->value / r->floor : r->value;
-
-	return r->target < 0 ? judged >= -r->target : judged <= r->target;
-}
-
-static void table_print(void) {
-	printf("\n%-44s %12s %12s %7s %9s\n", "MEASURE", "VALUE", "FLOOR", "RATIO", "TARGET");
-	for (size_t i = 0; i < results.n; i++) {
-		const struct bench_result *r = &results.rows[i];
-		char floor[24] = "-", ratio[24] = "-", target[24] = "-";
-
-		if (r->floor > 0) {
-			snprintf(floor, sizeof(floor), "%.2f", r->floor);
-			snprintf(ratio, sizeof(ratio), "%.2f", r->value / r->floor);
+static bool is_asked(const char *name, int argc, char **argv) {
+	for (int i = optind; i < argc; i++) {
+		if (strcmp(argv[i], name) == 0) {
+			return true;
 		}
-		if (r->target != 0 || r->is_duty) {
-			snprintf(target, sizeof(target), "%s %.2f", r->target < 0 ? ">=" : "<=",
-				r->target < 0 ? -r->target : r->target);
+	}
+	return optind == argc;
+}
+
+static void check_names(int argc, char **argv) {
+	for (int i = optind; i < argc; i++) {
+		size_t k = 0;
+
+		while (k < N_MEASURES && strcmp(argv[i], measures[k].name) != 0) {
+			k++;
 		}
-		printf("%-44s %8.2f %-3s %12s %7s %9s %s\n", r->name, r->value, r->unit, floor,
-			ratio, target,
-			target[0] == '-' ? ""
-			: is_met(r)      ? ""
-					 : "MISSED");
+		if (k == N_MEASURES) {
+			fprintf(stderr, "zoe-bench: no measure '%s'; --help lists them\n", argv[i]);
+			exit(2);
+		}
 	}
 }
 
 int main(int argc, char **argv) {
-	struct bench b = {.is_short = argc > 2 && strcmp(argv[2], "--short") == 0};
+	struct bench b = {.broker_path = "zoetroped"};
+	int n_failed;
 
-	if (argc < 2 || (argc > 2 && !b.is_short)) {
-		fprintf(stderr, "usage: zoe-bench ZOETROPED [--short]\n");
-		return 2;
+	parse(&b, argc, argv);
+	check_names(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	report_host(&b);
+	broker_start(&b);
+	for (size_t i = 0; i < N_MEASURES; i++) {
+		if (is_asked(measures[i].name, argc, argv)) {
+			report_progress(measures[i].name);
+			measures[i].run(&b);
+		}
 	}
-	broker_start(&b, argv[1]);
-	measure_cost(&b);
-	measure_latency(&b);
-	measure_push(&b);
-	measure_broker(&b);
 	broker_stop(&b);
-	table_print();
-	return b.n_failed ? 1 : 0;
+	n_failed = report_finish(&b);
+	return n_failed ? 1 : 0;
 }

@@ -1,30 +1,36 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What publish costs its caller where nobody sleeps: the ring alone in one process, then the
+ * library with its header and clock.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <zoe/producer.h>
 
 #include "bench.h"
+#include "frame_layout.h"
 #include "ring_check.h"
+#include "ring_read.h"
 #include "ring_write.h"
 
-enum { ROUNDS = 15 };
+enum { MAX_ROUNDS = 60 };
 
 static struct zoe_control_page control;
 /* A page each, as consumers have them. */
 static unsigned char seats[ZOE_MAX_SEATS][ZOE_SEAT_PAGE_BYTES] __attribute__((aligned(4096)));
 
-/* What the ring's rules ask of the machine for a frame of a stream's only producer: claim a slot,
- * count in head. */
-static double bare_cost_ns(unsigned n) {
+/* Compare-exchanges on lines of their own, which nobody else touches. */
+static double exchanges_ns(unsigned n_each, unsigned n) {
 	static struct {
 		_Atomic zoe_u64 word;
 		unsigned char reserved[56];
-	} lines[2] __attribute__((aligned(64)));
+	} lines[8] __attribute__((aligned(64)));
 	double began = bench_now_us();
 
 	for (unsigned i = 0; i < n; i++) {
-		for (unsigned k = 0; k < 2; k++) {
+		for (unsigned k = 0; k < n_each; k++) {
 			_Atomic zoe_u64 *word = &lines[k].word;
 			/* Relaxed: nobody else is here. */
 			zoe_u64 old = atomic_load_explicit(word, memory_order_relaxed);
@@ -36,7 +42,7 @@ static double bare_cost_ns(unsigned n) {
 	return (bench_now_us() - began) * 1e3 / n;
 }
 
-static double ring_cost_ns(struct zoe_writer *w, unsigned n) {
+static double ring_ns(struct zoe_writer *w, unsigned n) {
 	double began = bench_now_us();
 
 	for (unsigned i = 0; i < n; i++) {
@@ -52,72 +58,109 @@ static double ring_cost_ns(struct zoe_writer *w, unsigned n) {
 	return (bench_now_us() - began) * 1e3 / n;
 }
 
-static void measure_ring(struct bench *b, uint32_t n_seats, double target, const char *name) {
+static struct zoe_writer *writer_create(uint32_t n_seats, bool is_sole) {
 	struct zoe_geometry_request request = {
-		.depth = 6, .spares = 1 + 3 * 16, .frame_bytes = 4096};
+		.depth = 6, .spares = 1 + 3 * ZOE_MAX_SEATS, .frame_bytes = 4096};
 	struct zoe_writer *w = calloc(1, sizeof(*w));
-	unsigned n = b->is_short ? 100000 : 1000000;
-	double samples[ROUNDS], floors[ROUNDS];
 
 	if (!w || zoe_geometry_init(&w->ring.geo, &request) != 0) {
 		bench_die("no ring");
 	}
-	w->ring.ring = mmap(NULL, (size_t)w->ring.geo.ring_bytes, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	w->ring.ring = bench_share((size_t)w->ring.geo.ring_bytes);
 	w->ring.control = &control;
 	zoe_ring_format(&w->ring, 1);
 	w->owner = zoe_owner_pack(1, 0);
-	w->n_seats = n_seats;
-	w->is_sole = 1; /* as with `producers: 1`, the default */
+	w->is_sole = is_sole;
 	for (uint32_t i = 0; i < n_seats; i++) {
 		w->seats[i] = (struct zoe_writer_seat){.seat = zoe_seat_at(seats[i], i), .hold = 3};
 	}
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		floors[i] = bare_cost_ns(n);
-		samples[i] = ring_cost_ns(w, n);
+	zoe_writer_count(w);
+	return w;
+}
+
+static void measure_ring(const struct bench *b, uint32_t n_seats, bool is_sole, double target) {
+	struct zoe_writer *w = writer_create(n_seats, is_sole);
+	unsigned n = b->is_short ? 20000 : 100000, n_rounds = b->is_short ? 20 : MAX_ROUNDS;
+	unsigned n_exchanges = is_sole ? 2 : 4;
+	double samples[MAX_ROUNDS], floors[MAX_ROUNDS];
+	char name[64];
+
+	snprintf(name, sizeof(name), "acquire + publish, ring, %u seats%s", n_seats,
+		is_sole ? "" : ", several producers");
+	ring_ns(w, n);
+	for (unsigned i = 0; i < n_rounds; i++) {
+		floors[i] = exchanges_ns(n_exchanges, n);
+		samples[i] = ring_ns(w, n);
 	}
-	bench_add(b, &(struct bench_result){
-			     name, "ns", bench_spread(samples, ROUNDS).p50, 0, target, false});
-	if (n_seats == 0) {
-		bench_add(b, &(struct bench_result){"two bare compare-exchanges, as a frame needs",
-				     "ns", bench_spread(floors, ROUNDS).p50, 0, 0, false});
-	}
+	bench_report(b,
+		&(struct bench_line){.name = name,
+			.unit = "ns",
+			.floor_name = is_sole ? "two compare-exchanges" : "four compare-exchanges",
+			.samples = samples,
+			.n = n_rounds,
+			.floors = floors,
+			.n_floors = n_rounds,
+			.target = target,
+			.is_absolute = true});
 	munmap(w->ring.ring, (size_t)w->ring.geo.ring_bytes);
 	free(w);
 }
 
-static void measure_library(struct bench *b) {
-	struct zoe_producer_options options = {.struct_size = sizeof(options), .timeout_ms = 1000};
-	struct zoe_client *client = bench_connect(b);
-	struct zoe_producer *producer;
-	double samples[ROUNDS];
-	unsigned n = b->is_short ? 50000 : 500000;
+/* What every frame must be told, and when it was. */
+static double header_ns(unsigned n) {
+	static struct zoe_frame_header slots[8];
+	struct zoe_frame_header header = {0};
+	double began = bench_now_us();
 
-	zoe_format_init(&options.format, ZOE_FORMAT_XR24, 32, 32);
-	if (zoe_producer_open(client, "cost", &options, &producer) != 0) {
-		bench_die(zoe_client_get_error(client));
+	for (unsigned i = 0; i < n; i++) {
+		header.publish_ns = bench_now_ns();
+		memcpy(&slots[i % 8], &header, sizeof(header));
+		/* The compiler must not see that nobody reads them. */
+		atomic_signal_fence(memory_order_seq_cst);
 	}
-	for (unsigned r = 0; r < ROUNDS; r++) {
-		double began = bench_now_us();
+	return (bench_now_us() - began) * 1e3 / n + exchanges_ns(2, n);
+}
 
-		for (unsigned i = 0; i < n; i++) {
-			struct zoe_slot *slot;
+static double library_ns(struct zoe_producer *producer, unsigned n) {
+	double began = bench_now_us();
 
-			if (zoe_producer_acquire(producer, NULL, &slot, 0) != 0 ||
-				zoe_producer_publish(producer, slot) != 0) {
-				bench_die(zoe_client_get_error(client));
-			}
+	for (unsigned i = 0; i < n; i++) {
+		struct zoe_slot *slot;
+
+		if (zoe_producer_acquire(producer, NULL, &slot, 0) != 0 ||
+			zoe_producer_publish(producer, slot) != 0) {
+			bench_die("frames do not flow");
 		}
-		samples[r] = (bench_now_us() - began) * 1e3 / n;
 	}
-	bench_add(b, &(struct bench_result){"acquire + publish by the library, header and clock",
-			     "ns", bench_spread(samples, ROUNDS).p50, 0, 0, false});
+	return (bench_now_us() - began) * 1e3 / n;
+}
+
+static void measure_library(const struct bench *b) {
+	struct zoe_client *client = bench_connect(b);
+	struct zoe_producer *producer = bench_produce(client, "cost", 32, 32);
+	unsigned n = b->is_short ? 20000 : 100000, n_rounds = b->is_short ? 20 : MAX_ROUNDS;
+	double samples[MAX_ROUNDS], floors[MAX_ROUNDS];
+
+	for (unsigned i = 0; i < n_rounds; i++) {
+		floors[i] = header_ns(n);
+		samples[i] = library_ns(producer, n);
+	}
+	bench_report(b, &(struct bench_line){.name = "acquire + publish, library, nobody attached",
+				.unit = "ns",
+				.floor_name = "clock, header, two exchanges",
+				.samples = samples,
+				.n = n_rounds,
+				.floors = floors,
+				.n_floors = n_rounds});
 	zoe_client_destroy(client);
 }
 
-void measure_cost(struct bench *b) {
-	measure_ring(b, 0, 20, "acquire + publish, ring, 0 seats");
-	measure_ring(b, 8, 70, "acquire + publish, ring, 8 seats");
-	measure_ring(b, 64, 450, "acquire + publish, ring, 64 seats");
+void measure_cost(const struct bench *b) {
+	measure_ring(b, 0, true, 20);
+	measure_ring(b, 8, true, 70);
+	measure_ring(b, 64, true, 450);
+	measure_ring(b, 0, false, 0);
+	measure_ring(b, 8, false, 0);
+	measure_ring(b, 64, false, 0);
 	measure_library(b);
 }
