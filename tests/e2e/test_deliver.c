@@ -543,6 +543,32 @@ static void test_deliver_drops_who_reports_nonsense(void **state) {
 	seated_close(&p);
 }
 
+static void test_deliver_leaves_nothing_behind(void **state) {
+	static const char *const groups[] = {"g", "g", "h", "h"};
+	const struct broker *broker = *state;
+	struct seated p, s[4];
+	int n_fds;
+
+	produce_cam(&p, broker);
+	n_fds = count_fds(broker->pid);
+	for (int i = 0; i < 4; i++) {
+		consume_cam(&s[i], broker, ZOE_DELIVER_QUEUE_RELIABLE, groups[i]);
+	}
+	seated_grow(&p, BYTES);
+	assert_true(n_fds < 0 || count_fds(broker->pid) > n_fds + 4 * 4);
+	for (int i = 0; i < 4; i++) {
+		seated_wait_region(&s[i], ZOE_MSG_MOVED);
+		seated_leave(&s[i], 1);
+	}
+	seated_leave(&p, 1);
+	seated_leave(&s[0], 0);
+	for (int i = 0; i < 4; i++) {
+		seated_close(&s[i]);
+	}
+	broker_wait_fds(broker, n_fds);
+	seated_close(&p);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_deliver_tells_producers_the_config, config),
@@ -564,6 +590,7 @@ int main(void) {
 		BROKER_TEST(test_deliver_demotes_the_group_as_one, config),
 		BROKER_TEST(test_deliver_ignores_reports_about_others, config),
 		BROKER_TEST(test_deliver_drops_who_reports_nonsense, config),
+		BROKER_TEST(test_deliver_leaves_nothing_behind, config),
 	};
 
 	return cmocka_run_group_tests_name("deliver", tests, NULL, NULL);
