@@ -99,5 +99,29 @@ const struct command commands[] = {
 		"line\n"
 		"and column.\n"
 		"  zoe check /etc/zoetrope/zoetrope.yaml\n"},
+	{"bench", bench_run, "what a frame costs here, beside what the machine charges for less",
+		"[MEASURE...] [--short] [--json]",
+		"  -s, --short      a minute instead of ten\n"
+		"\n"
+		"Runs a broker of its own. Every measure stands beside a floor: the bare deed of "
+		"the same\n"
+		"run. Compare ratios; numbers belong to one machine at one moment. MEASUREs, all "
+		"by\n"
+		"default:\n"
+		"  cost       acquire + publish with 0, 8, 64 readers; bare compare-exchanges\n"
+		"  syscalls   system calls in 10,000 frames where nobody sleeps: none\n"
+		"  pingpong   one way, both sides looking; a cache line to and fro\n"
+		"  latency    60 and 1000 frames a second: sleeping, event loop, busy; a futex "
+		"wake,\n"
+		"             a socket with epoll, a word looked at\n"
+		"  fanout     1, 4, 8, 16 sleeping readers; as many on one futex\n"
+		"  cpu        CPU time a frame of producer, readers, broker; a bare futex\n"
+		"  bad        one reader of four slow or stopped; the others while it behaves\n"
+		"  push       copy-in at 1 MiB, 1080p, 4K; the best bare copy\n"
+		"  threshold  non-temporal copies of 128 KiB to 8 MiB; memcpy\n"
+		"  flow       as fast as it goes, in place and copied and read; a bare ring\n"
+		"  attach     to the first frame, and the broker's start; connect, exec\n"
+		"\n"
+		"  zoe bench --short latency push\n"},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -114,6 +114,7 @@ void tool_print_formats(FILE *to);
 
 /* Commands, one a file; the table with their help is commands.c. */
 extern const struct command commands[]; // ends with a NULL name
+int bench_run(struct tool *tool, int argc, char **argv);
 int capture_run(struct tool *tool, int argc, char **argv);
 int check_run(struct tool *tool, int argc, char **argv);
 int list_run(struct tool *tool, int argc, char **argv);

@@ -71,7 +71,7 @@ void bench_wait_wanted(struct zoe_producer *producer);
 /* Starts a broker in a directory of its own, and ends it. Returns: ms from fork to its first
  * client. */
 double broker_start(struct bench *b);
-void broker_stop(const struct bench *b);
+void broker_stop(struct bench *b);
 /* Time of CPU that the broker has used. */
 double broker_cpu_us(const struct bench *b);
 long broker_cpu_ticks(const struct bench *b);

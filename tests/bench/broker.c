@@ -28,7 +28,7 @@ static const char config[] =
 static void directory_make(struct bench *b) {
 	const char *given = getenv("ZOE_BENCH_DIR");
 
-	snprintf(b->directory, sizeof(b->directory), "%.40s/broker-XXXXXX", given ? given : "/tmp");
+	snprintf(b->directory, sizeof(b->directory), "%.40s/zoe-bench-XXXXXX", given ? given : "/tmp");
 	if (!mkdtemp(b->directory)) {
 		bench_die("no temporary directory");
 	}
@@ -73,13 +73,18 @@ double broker_start(struct bench *b) {
 	return ms;
 }
 
-void broker_stop(const struct bench *b) {
+void broker_stop(struct bench *b) {
 	static const char *const names[] = {"c.yaml", "socket", "socket.lock"};
-	char path[80];
 
+	if (b->broker <= 0) {
+		return;
+	}
 	kill(b->broker, SIGTERM);
 	waitpid(b->broker, NULL, 0);
+	b->broker = 0;
 	for (unsigned i = 0; i < 3; i++) {
+		char path[80];
+
 		snprintf(path, sizeof(path), "%s/%s", b->directory, names[i]);
 		unlink(path);
 	}

@@ -93,7 +93,7 @@ struct zoe_client *bench_connect(const struct bench *b) {
 struct zoe_producer *bench_produce(
 	struct zoe_client *client, const char *stream, uint32_t width, uint32_t height) {
 	struct zoe_producer_options options = {.struct_size = sizeof(options), .timeout_ms = 5000};
-	struct zoe_producer *producer;
+	struct zoe_producer *producer = NULL;
 
 	if (zoe_format_init(&options.format, ZOE_FORMAT_XR24, width, height) != 0 ||
 		zoe_producer_open(client, stream, &options, &producer) != 0) {
