@@ -138,7 +138,9 @@ static void handle_grow(struct zoe_producer *p) {
 
 /* Who is attached goes on in its old ring, and asks again, until its seat is free. */
 static void refuse(struct zoe_producer *p) {
-	if (p->state == ZOE_ATTACH_DONE && p->client->packet->header.status == -EBUSY) {
+	int status = p->client->packet->header.status;
+
+	if (p->state == ZOE_ATTACH_DONE && (status == -EBUSY || status == -EAGAIN)) {
 		zoe_link_drop(&p->link);
 		return;
 	}

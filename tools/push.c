@@ -13,6 +13,7 @@
 #include "tool.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define RETRY_NS 1000000
 #define TICK_NS (TOOL_TICK_MS * UINT64_C(1000000))
 #define MIN_FPS 0.001
 #define MAX_FPS 100000.0
@@ -81,6 +82,12 @@ static int acquire(struct push *p, struct zoe_slot **slot) {
 		if (rc != -ETIMEDOUT && rc != -EAGAIN && rc != -EINPROGRESS) {
 			tool_fail_client(p->tool);
 			return rc;
+		}
+		if (rc == -EAGAIN) {
+			/* A reliable reader is behind, and the config says drop: a frame later it
+			 * may not be. */
+			sleep_until(tool_get_now_ns() +
+				    (p->fps > 0 ? (uint64_t)(1e9 / p->fps) : RETRY_NS));
 		}
 	}
 }

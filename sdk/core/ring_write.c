@@ -112,15 +112,11 @@ static int state_is_recyclable(const struct zoe_writer *w, uint64_t state, uint6
 
 /* What the reliable reader in a seat still wants: this number and all after it. */
 static uint64_t seat_get_floor(const struct zoe_writer_seat *s, uint64_t limit) {
-	uint64_t tail;
+	/* [CURSOR] [TAIL] acquire: the pin of the frame before it stands. */
+	uint64_t wanted = s->group ? atomic_load_explicit(&s->group->tail, memory_order_acquire)
+				   : atomic_load_explicit(&s->seat->cursor, memory_order_acquire);
 
-	if (!s->group) {
-		/* [CURSOR] acquire: the pin of the frame before it stands. */
-		return atomic_load_explicit(&s->seat->cursor, memory_order_acquire);
-	}
-	/* [TAIL] acquire: likewise; clamped, since members may write anything. */
-	tail = atomic_load_explicit(&s->group->tail, memory_order_acquire);
-	return tail < limit ? tail : limit;
+	return wanted < limit ? wanted : limit; /* consumers may write anything */
 }
 
 /* Is a frame that would have to go still wanted by a reliable reader? If not, whatever is evictable

@@ -238,6 +238,120 @@ static void test_ring_owes_wakes_only_to_sleepers(void **state) {
 	assert_int_equal(wakes.bells, 1);
 }
 
+/* Publishes n frames. Returns: what the acquire after them says. */
+static enum zoe_ring_result feed_until_refused(struct fixture *f, unsigned n) {
+	struct zoe_wakes wakes = {0};
+	uint32_t slot;
+	uint64_t seq;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(zoe_ring_acquire(&f->writers[0], &slot, &wakes), ZOE_RING_OK);
+		assert_int_equal(zoe_ring_publish(&f->writers[0], slot, &seq, &wakes), ZOE_RING_OK);
+	}
+	return zoe_ring_acquire(&f->writers[0], &slot, &wakes);
+}
+
+static void make_reliable(struct fixture *f, const struct zoe_group *group) {
+	f->writers[0].seats[0].flags = ZOE_SEAT_RELIABLE;
+	f->writers[0].seats[0].group = group;
+	zoe_writer_count(&f->writers[0]);
+	assert_int_equal(f->writers[0].n_reliable, 1);
+}
+
+static void test_ring_owes_a_reliable_reader_its_frames(void **state) {
+	struct fixture *f = *state;
+	uint32_t slot;
+	struct zoe_wakes wakes = {0};
+
+	make_reliable(f, NULL);
+	atomic_init(&f->seats[0].cursor, 1);
+	/* depth frames and one more, though there are free slots. */
+	assert_int_equal(feed_until_refused(f, DEPTH + 1), ZOE_RING_OWED);
+	assert_int_equal(f->writers[0].owed_to, 0);
+	assert_int_equal(zoe_ring_take(&f->reader, 1, 0, &slot, &wakes), ZOE_RING_OK);
+	zoe_ring_set_cursor(&f->reader, 2);
+	zoe_ring_unpin(&f->ring, &f->seats[0], 0, &wakes);
+	assert_int_equal(feed_until_refused(f, 1), ZOE_RING_OWED);
+}
+
+static void test_ring_a_joining_reliable_reader_holds_everything(void **state) {
+	struct fixture *f = *state;
+
+	assert_int_equal(feed_until_refused(f, 10), ZOE_RING_OK);
+	make_reliable(f, NULL); /* its cursor is still 0 */
+	assert_int_equal(feed_until_refused(f, 0), ZOE_RING_OWED);
+}
+
+static void test_ring_a_wild_cursor_or_tail_holds_nothing(void **state) {
+	static const uint64_t wild[] = {
+		UINT64_MAX, UINT64_MAX - DEPTH, UINT64_MAX - DEPTH + 1, UINT64_C(1) << 47, 1000};
+	struct zoe_group group = {0};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
+		make_reliable(f, NULL);
+		atomic_init(&f->seats[0].cursor, wild[i]);
+		assert_int_equal(feed_until_refused(f, 3 * DEPTH), ZOE_RING_OK);
+		make_reliable(f, &group);
+		atomic_init(&group.tail, wild[i]);
+		assert_int_equal(feed_until_refused(f, 3 * DEPTH), ZOE_RING_OK);
+		while (zoe_ring_repair(&f->ring, f->writers[0].owner) > 0) {
+		}
+	}
+}
+
+static void test_ring_group_takes_each_frame_once(void **state) {
+	struct fixture *f = *state;
+	struct zoe_group group = {0};
+	struct zoe_reader other = {
+		.ring = f->ring, .seat = &f->seats[1], .group = &group, .start = 1};
+	struct zoe_wakes wakes = {0};
+	struct zoe_queued taken;
+
+	f->reader.group = &group;
+	atomic_init(&group.tail, 1);
+	assert_int_equal(zoe_ring_take_queued(&f->reader, 0, &taken, &wakes), ZOE_RING_NONE);
+	assert_int_equal(feed_until_refused(f, 2), ZOE_RING_OK);
+	assert_int_equal(zoe_ring_take_queued(&f->reader, 0, &taken, &wakes), ZOE_RING_OK);
+	assert_int_equal(taken.seq, 1);
+	assert_int_equal(zoe_ring_take_queued(&other, 0, &taken, &wakes), ZOE_RING_OK);
+	assert_int_equal(taken.seq, 2);
+	assert_int_equal(zoe_ring_take_queued(&other, 1, &taken, &wakes), ZOE_RING_NONE);
+	assert_int_equal(f->seats[1].pin[1], 0);
+}
+
+static void test_ring_lossy_group_passes_over_what_is_gone(void **state) {
+	struct fixture *f = *state;
+	struct zoe_group group = {0};
+	struct zoe_wakes wakes = {0};
+	struct zoe_queued taken;
+
+	f->reader.group = &group;
+	atomic_init(&group.tail, 1);
+	assert_int_equal(feed_until_refused(f, 20), ZOE_RING_OK);
+	assert_int_equal(zoe_ring_take_queued(&f->reader, 0, &taken, &wakes), ZOE_RING_LOST);
+	assert_int_equal(taken.skipped, 20 - DEPTH);
+	assert_int_equal(zoe_ring_take_queued(&f->reader, 0, &taken, &wakes), ZOE_RING_OK);
+	assert_int_equal(taken.seq, 21 - DEPTH);
+	atomic_init(&group.tail, 1000);
+	assert_int_equal(zoe_ring_take_queued(&f->reader, 1, &taken, &wakes), ZOE_RING_ROGUE);
+}
+
+static void test_ring_sole_writer_hands_out_the_same_frames(void **state) {
+	struct fixture *f = *state;
+	struct zoe_wakes wakes = {0};
+	uint32_t slot;
+
+	f->writers[0].is_sole = 1;
+	assert_int_equal(feed_until_refused(f, 50), ZOE_RING_OK);
+	for (uint64_t s = 51 - DEPTH; s <= 50; s++) {
+		assert_int_equal(zoe_ring_take(&f->reader, s, 0, &slot, &wakes), ZOE_RING_OK);
+		zoe_ring_unpin(&f->ring, &f->seats[0], 0, &wakes);
+	}
+	assert_int_equal(zoe_ring_close(&f->ring), 51);
+	assert_int_equal(feed_until_refused(f, 0), ZOE_RING_MOVED);
+}
+
 static void test_geometry_refuses_lies(void **state) {
 	struct fixture *f = *state;
 	struct zoe_geometry good = f->ring.geo, bad;
@@ -288,6 +402,12 @@ int main(void) {
 		RING(test_ring_publish_helps_a_dead_committer),
 		RING(test_ring_survives_hostile_order_entries),
 		RING(test_ring_owes_wakes_only_to_sleepers),
+		RING(test_ring_owes_a_reliable_reader_its_frames),
+		RING(test_ring_a_joining_reliable_reader_holds_everything),
+		RING(test_ring_a_wild_cursor_or_tail_holds_nothing),
+		RING(test_ring_group_takes_each_frame_once),
+		RING(test_ring_lossy_group_passes_over_what_is_gone),
+		RING(test_ring_sole_writer_hands_out_the_same_frames),
 		RING(test_geometry_refuses_lies),
 		cmocka_unit_test(test_region_refuses_memory_without_seals),
 	};
