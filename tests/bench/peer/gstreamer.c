@@ -113,6 +113,10 @@ static void release(void) {
 	gst_sample_unref(sample);
 }
 
+static void leave(void) {
+	gst_element_set_state(pipeline, GST_STATE_NULL);
+}
+
 /* shmsink's name of its first shared memory. */
 static void clean(int producer) {
 	char name[32];
@@ -131,5 +135,6 @@ const struct peer peer = {
 	.send = send,
 	.next = next,
 	.release = release,
+	.leave = leave,
 	.clean = clean,
 };

@@ -89,6 +89,12 @@ static void release(void) {
 	subscriber->release(taken);
 }
 
+static void leave(void) {
+	delete waitset;
+	delete subscriber;
+	delete publisher;
+}
+
 const struct peer peer = {version_get, 1 << IN_PLACE | 1 << COPY | 1 << FLOW | 1 << STOPPED, nullptr,
 	produce, consume, acquire, publish, nullptr, next, release,
-	nullptr};
+	leave, nullptr};

@@ -45,6 +45,7 @@ struct peer {
 	int (*send)(const uint8_t *picture);    /* where the peer itself does the copying */
 	const uint8_t *(*next)(int timeout_ms); /* NULL: none came */
 	void (*release)(void);
+	void (*leave)(void);         /* producer and readers, when all is done */
 	void (*clean)(int producer); /* what a killed producer leaves; its process id */
 };
 

@@ -94,6 +94,14 @@ static struct cost cost_since(struct cost began, long n_frames) {
 	return (struct cost){now.cpu_us - began.cpu_us, now.n_sleeps - began.n_sleeps, n_frames};
 }
 
+/* Libraries that say good-bye do so in exit handlers. */
+static _Noreturn void leave(void) {
+	if (peer.leave) {
+		peer.leave();
+	}
+	exit(0);
+}
+
 /* -- producer -- */
 
 static void picture_stamp(uint8_t *picture, uint64_t number) {
@@ -202,7 +210,7 @@ static _Noreturn void produce(const struct trial *t) {
 	shared->producer = cost_since(began, (long)(n - first));
 	flag_set(&shared->is_done);
 	pause_ms(500); // what is on its way must not be lost with its sender
-	_exit(0);
+	leave();
 }
 
 /* -- readers -- */
@@ -287,7 +295,7 @@ static _Noreturn void consume(const struct trial *t, unsigned index) {
 	}
 	r->cost = cost_since(state.began, r->n_samples);
 	r->seconds = (double)(state.last_ns - state.began_ns) / 1e9;
-	_exit(0);
+	leave();
 }
 
 /* -- both -- */

@@ -6,6 +6,7 @@
 
 #include "peer.h"
 
+static struct zoe_client *client;
 static struct zoe_producer *producer;
 static struct zoe_consumer *consumer;
 static struct zoe_slot *slot;
@@ -16,25 +17,24 @@ static const char *version(void) {
 	return ZOE_VERSION;
 }
 
-static struct zoe_client *client_make(const struct trial *t, char *name, size_t size) {
+static int client_make(const struct trial *t, char *name, size_t size) {
 	struct zoe_client_options options = {.struct_size = sizeof(options), .app_name = "peers"};
-	struct zoe_client *client = NULL;
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/zoetrope", t->place);
 	snprintf(name, size, "%s/%s", t->deed == FLOW ? "lossless" : "paced", t->name);
 	options.socket = path;
-	return zoe_client_create(&client, &options) == 0 ? client : NULL;
+	return zoe_client_create(&client, &options);
 }
 
 static int produce(const struct trial *t) {
 	struct zoe_producer_options options = {.struct_size = sizeof(options), .timeout_ms = 5000};
 	char name[64];
-	struct zoe_client *client = client_make(t, name, sizeof(name));
 
 	zoe_format_init(&format, ZOE_FORMAT_AR24, WIDTH, HEIGHT);
 	options.format = format;
-	if (!client || zoe_producer_open(client, name, &options, &producer) != 0) {
+	if (client_make(t, name, sizeof(name)) != 0 ||
+		zoe_producer_open(client, name, &options, &producer) != 0) {
 		fprintf(stderr, "%s\n", client ? zoe_client_get_error(client) : "no client");
 		return -1;
 	}
@@ -46,10 +46,10 @@ static int consume(const struct trial *t, unsigned index) {
 		.delivery = t->deed == FLOW ? ZOE_RELIABLE : ZOE_EVERY,
 		.timeout_ms = 5000};
 	char name[64];
-	struct zoe_client *client = client_make(t, name, sizeof(name));
 
 	(void)index;
-	if (!client || zoe_consumer_open(client, name, &options, &consumer) != 0) {
+	if (client_make(t, name, sizeof(name)) != 0 ||
+		zoe_consumer_open(client, name, &options, &consumer) != 0) {
 		fprintf(stderr, "%s\n", client ? zoe_client_get_error(client) : "no client");
 		return -1;
 	}
@@ -78,6 +78,10 @@ static void release(void) {
 	zoe_frame_release(frame);
 }
 
+static void leave(void) {
+	zoe_client_destroy(client);
+}
+
 const struct peer peer = {
 	.version = version,
 	.deeds = 1 << IN_PLACE | 1 << COPY | 1 << FLOW | 1 << STOPPED,
@@ -88,4 +92,5 @@ const struct peer peer = {
 	.send = send,
 	.next = next,
 	.release = release,
+	.leave = leave,
 };
