@@ -28,7 +28,8 @@ static const char config[] =
 static void directory_make(struct bench *b) {
 	const char *given = getenv("ZOE_BENCH_DIR");
 
-	snprintf(b->directory, sizeof(b->directory), "%.40s/zoe-bench-XXXXXX", given ? given : "/tmp");
+	snprintf(b->directory, sizeof(b->directory), "%.40s/zoe-bench-XXXXXX",
+		given ? given : "/tmp");
 	if (!mkdtemp(b->directory)) {
 		bench_die("no temporary directory");
 	}

@@ -180,6 +180,20 @@ static void turns_run(const struct bench *b, struct zoe_producer *producer, stru
 	report_broker(b, broker_us, (double)ticks);
 }
 
+/* What broker and producer have to tell each other after the joins: the producer looks at its
+ * socket every 100 ms. */
+static void settle(struct zoe_producer *producer) {
+	for (unsigned i = 0; i < 4; i++) {
+		struct zoe_slot *slot;
+
+		bench_pause_us(BASE_US / 8);
+		if (zoe_producer_acquire(producer, NULL, &slot, 1000) != 0) {
+			bench_die("no slot");
+		}
+		zoe_producer_cancel(producer, slot);
+	}
+}
+
 static double rss_kib_of(pid_t pid) {
 	char path[64], line[256];
 	double kib = 0;
@@ -208,7 +222,7 @@ void measure_cpu(const struct bench *b) {
 
 	readers_start(b, s, &plan, readers);
 	bench_wait_wanted(producer);
-	bench_pause_us(200000); /* what the broker has to do at a join is done */
+	settle(producer);
 	turns_run(b, producer, s, &plan);
 	kib = rss_kib_of(b->broker);
 	for (unsigned k = 0; k < READERS; k++) {
