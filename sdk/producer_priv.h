@@ -45,11 +45,13 @@ struct zoe_producer {
 	int grow_error; // of the last GROW, to be told once
 	uint64_t max_frame_bytes;
 	uint64_t service_ns;
-	struct zoe_format format;    // of the last frame asked for
-	struct zoe_format published; // of the last frame published
+	struct zoe_format format;       // of the last frame asked for
+	struct zoe_format published;    // of the last frame published
+	struct zoe_frame_header header; // what does not change while that lasts
 	uint32_t format_serial;
 	uint64_t n_dropped;
 	uint64_t publish_ns; // of the last frame
+	bool is_changed;     // the next frame is the first of its format
 	bool is_discont, is_ended;
 	bool is_queued;  // ZOE_TAKE_TURNS: others are before us
 	bool is_starved; // no descriptor was left for a seat: claims nothing until re-attached

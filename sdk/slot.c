@@ -19,6 +19,16 @@ static struct zoe_open_slot *slot_find_free(struct zoe_producer *p) {
 	return NULL;
 }
 
+/* Readers of the slot's last frame have its header in their caches: it comes back while the slot is
+ * filled, not when it is published. */
+static void header_fetch(const struct zoe_ring *ring, uint32_t index) {
+	const unsigned char *header = zoe_ring_get_header(ring, index);
+
+	for (unsigned at = 0; at < sizeof(struct zoe_frame_header); at += 64) {
+		__builtin_prefetch(header + at, 1);
+	}
+}
+
 static void lend(struct zoe_producer *p, struct zoe_open_slot *o, uint32_t index,
 	const struct zoe_format *f) {
 	const struct zoe_geometry *geo = &p->feed->region.ring.geo;
@@ -34,6 +44,7 @@ static void lend(struct zoe_producer *p, struct zoe_open_slot *o, uint32_t index
 	}
 	p->feed->n_loans++;
 	zoe_feed_touch(p->feed, index);
+	header_fetch(&p->feed->region.ring, index);
 }
 
 /* Ends the loan in our books. */
@@ -233,6 +244,13 @@ static int acquire_until(struct zoe_producer *p, const struct zoe_format *f, uin
 	}
 }
 
+static_assert(sizeof(struct zoe_format) == 72, "a format has no padding: its bytes compare");
+
+/* To the byte the last one published, which was found sane then. */
+static bool format_is_published(const struct zoe_producer *p, const struct zoe_format *f) {
+	return p->published.fourcc != 0 && memcmp(f, &p->published, sizeof(*f)) == 0;
+}
+
 int zoe_producer_acquire(
 	struct zoe_producer *p, const struct zoe_format *f, struct zoe_slot **out, int timeout_ms) {
 	struct zoe_deadline deadline = zoe_deadline_init(timeout_ms);
@@ -244,7 +262,7 @@ int zoe_producer_acquire(
 		return zoe_client_fail_forked(p->client);
 	}
 	f = f ? f : &p->format;
-	error = zoe_format_check(f, UINT32_MAX);
+	error = format_is_published(p, f) ? 0 : zoe_format_check(f, UINT32_MAX);
 	if (error) {
 		return zoe_client_fail(p->client, error,
 			"stream '%s': acquire: the format is not sane", p->stream);
@@ -279,35 +297,40 @@ static bool format_is_same(const struct zoe_format *a, const struct zoe_format *
 	       memcmp(a->offset, b->offset, sizeof(a->offset)) == 0;
 }
 
+/* What stands in the header of every frame of this format. */
+static void template_fill(struct zoe_producer *p, const struct zoe_format *f) {
+	p->format_serial += !format_is_same(f, &p->published);
+	p->is_changed |= !format_is_same(f, &p->published);
+	memset(&p->header, 0, sizeof(p->header));
+	zoe_frame_header_set_format(&p->header, f);
+	p->header.format_serial = p->format_serial;
+	p->published = *f;
+}
+
 /* Writes the frame's header; the slot is ours, so plain stores do. */
 static void header_fill(struct zoe_producer *p, const struct zoe_open_slot *o) {
+	struct zoe_frame_header *hdr = (void *)zoe_ring_get_header(&o->feed->region.ring, o->index);
 	const struct zoe_slot *s = &o->slot;
-	bool is_changed = !format_is_same(&s->format, &p->published);
-	struct zoe_frame_header hdr;
 
-	memset(&hdr, 0, sizeof(hdr));
-	zoe_frame_header_set_format(&hdr, &s->format);
-	if (is_changed) {
-		p->published = s->format;
-		p->format_serial++;
+	if (!format_is_published(p, &s->format)) {
+		template_fill(p, &s->format);
 	}
-	hdr.publish_ns = zoe_now_ns();
-	p->publish_ns = hdr.publish_ns;
-	hdr.pts_ns = s->pts_ns ? s->pts_ns : hdr.publish_ns;
-	hdr.clock = s->pts_ns && s->clock ? s->clock : CLOCK_MONOTONIC;
-	hdr.flags = s->flags | (is_changed ? ZOE_FORMAT_CHANGED : 0) |
-		    (p->is_discont ? ZOE_DISCONT : 0);
-	hdr.format_serial = p->format_serial;
-	hdr.duration_ns = s->duration_ns;
-	hdr.source_seq = s->source_seq;
-	hdr.dropped = p->n_dropped;
-	hdr.rate_num = s->rate_num;
-	hdr.rate_den = s->rate_den ? s->rate_den : 1;
-	hdr.user[0] = s->user[0];
-	hdr.user[1] = s->user[1];
-	hdr.meta_size = o->meta_size;
-	hdr.generation = o->feed->region.generation;
-	memcpy(zoe_ring_get_header(&o->feed->region.ring, o->index), &hdr, sizeof(hdr));
+	memcpy(hdr, &p->header, sizeof(*hdr));
+	p->publish_ns = zoe_now_ns();
+	hdr->publish_ns = p->publish_ns;
+	hdr->pts_ns = s->pts_ns ? s->pts_ns : p->publish_ns;
+	hdr->clock = s->pts_ns && s->clock ? s->clock : CLOCK_MONOTONIC;
+	hdr->flags = s->flags | (p->is_changed ? ZOE_FORMAT_CHANGED : 0) |
+		     (p->is_discont ? ZOE_DISCONT : 0);
+	hdr->duration_ns = s->duration_ns;
+	hdr->source_seq = s->source_seq;
+	hdr->dropped = p->n_dropped;
+	hdr->rate_num = s->rate_num;
+	hdr->rate_den = s->rate_den ? s->rate_den : 1;
+	hdr->user[0] = s->user[0];
+	hdr->user[1] = s->user[1];
+	hdr->meta_size = o->meta_size;
+	hdr->generation = o->feed->region.generation;
 }
 
 static enum zoe_ring_result publish_in(struct zoe_producer *p, struct zoe_open_slot *o) {
@@ -364,7 +387,13 @@ static enum zoe_ring_result publish_moved(struct zoe_producer *p, struct zoe_ope
 
 /* The planes may be laid out anew within the slot; where they are follows from the offsets. */
 static int slot_check(const struct zoe_open_slot *o) {
-	return zoe_format_check(&o->slot.format, o->feed->region.ring.geo.slot_bytes);
+	const struct zoe_format *f = &o->slot.format;
+	uint64_t slot_bytes = o->feed->region.ring.geo.slot_bytes;
+
+	if (f->size_bytes <= slot_bytes && format_is_published(o->producer, f)) {
+		return 0;
+	}
+	return zoe_format_check(f, slot_bytes);
 }
 
 int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s) {
@@ -390,6 +419,7 @@ int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s) {
 	switch (result) {
 	case ZOE_RING_OK:
 		p->is_discont = false;
+		p->is_changed = false;
 		return 0;
 	case ZOE_RING_DEAD:
 		return zoe_client_fail(p->client, -EOWNERDEAD,
