@@ -292,7 +292,7 @@ int zoe_consumer_service(struct zoe_consumer *s) {
 	return s->state == ZOE_CONSUME_REFUSED ? s->refused : error;
 }
 
-void zoe_consumer_service_sometimes(struct zoe_consumer *s) {
+bool zoe_consumer_service_sometimes(struct zoe_consumer *s) {
 	const struct zoe_view *view = zoe_consumer_get_view(s);
 	int is_closed = 1;
 
@@ -302,7 +302,9 @@ void zoe_consumer_service_sometimes(struct zoe_consumer *s) {
 	if (zoe_pollable_is_open(&s->pollable) || s->state != ZOE_CONSUME_DONE || is_closed ||
 		zoe_now_ns() - s->service_ns > SERVICE_NS) {
 		zoe_consumer_service(s);
+		return true;
 	}
+	return false;
 }
 
 static bool consumer_is_settled(const struct zoe_consumer *s) {

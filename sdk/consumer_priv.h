@@ -53,8 +53,9 @@ struct zoe_consumer {
 /* Does what the socket has for us; never waits. Returns: 0; -errno why there is no broker. */
 int zoe_consumer_service(struct zoe_consumer *s);
 
-/* The same, if the socket may have something: at most every 100 ms while frames flow. */
-void zoe_consumer_service_sometimes(struct zoe_consumer *s);
+/* The same, if the socket may have something: at most every 100 ms while frames flow.
+ * Returns: whether it was done. */
+bool zoe_consumer_service_sometimes(struct zoe_consumer *s);
 
 /* The generation read from. Returns: NULL if there is none. */
 struct zoe_view *zoe_consumer_get_view(const struct zoe_consumer *s);

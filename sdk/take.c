@@ -143,6 +143,7 @@ static int consumer_try(struct zoe_consumer *s, const struct zoe_frame **out) {
 		if (!view) {
 			return -EAGAIN;
 		}
+		zoe_ring_prefetch(&view->reader, s->want);
 		head = zoe_ring_get_head(&view->reader, &is_closed);
 		update_want(s, view, head);
 		if (view_is_drained(s, view, head, is_closed) && zoe_consumer_advance(s)) {
@@ -256,7 +257,9 @@ int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int 
 		if (timeout_ms == 0 && zoe_pollable_is_open(&s->pollable)) {
 			consumer_arm(s);
 		}
-		zoe_consumer_service_sometimes(s);
+		if (!zoe_consumer_service_sometimes(s) && timeout_ms == 0) {
+			return -EAGAIN; /* neither armed nor told anything: nothing is new */
+		}
 		error = consumer_try(s, out);
 		if (error != -EAGAIN) {
 			return error ? fail_next(s, error) : 0;

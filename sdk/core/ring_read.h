@@ -23,6 +23,12 @@ struct zoe_reader {
  * returned before is promised by honest producers only: clamp. */
 uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed);
 
+/* Asks for the line that says where frame s is, while head is on its way: both were written just
+ * now, on another CPU. */
+static inline void zoe_ring_prefetch(const struct zoe_reader *r, uint64_t s) {
+	__builtin_prefetch(zoe_ring_get_order(&r->ring, s));
+}
+
 /* Pins frame s by pin k. Returns: OK and *slot; NONE not published yet; LOST; BUSY evicted just now
  * (try again a few times, then lost). After LOST and BUSY *wakes may owe a wake-up. */
 enum zoe_ring_result zoe_ring_take(
