@@ -115,8 +115,8 @@ static int loan_fill(struct zoe_loan *loan, uint32_t slot, uint64_t s) {
 	struct zoe_frame_header hdr;
 
 	memcpy(&hdr, shared, sizeof(hdr));
-	if (hdr.seq != s || zoe_frame_header_check(&hdr, ring->geo.slot_bytes, ring->geo.meta_bytes,
-				    &f->format) != 0) {
+	if (hdr.seq != s || zoe_frame_header_check_known(&hdr, ring->geo.slot_bytes,
+				    ring->geo.meta_bytes, &f->format) != 0) {
 		return -EBADMSG;
 	}
 	loan->meta_size = hdr.meta_size;

@@ -20,8 +20,14 @@ static bool has_sane_fractions(const struct zoe_frame_header *hdr) {
 	return hdr->rate_den != 0 && (hdr->par_num == 0) == (hdr->par_den == 0);
 }
 
-int zoe_frame_header_check(const struct zoe_frame_header *copy, uint64_t slot_bytes,
-	uint32_t meta_capacity, struct zoe_format *out) {
+static_assert(sizeof(struct zoe_format) == 72, "a format has no padding: its bytes compare");
+
+static bool format_is_known(const struct zoe_format *f, const struct zoe_format *known) {
+	return known->n_planes != 0 && memcmp(f, known, sizeof(*f)) == 0;
+}
+
+int zoe_frame_header_check_known(const struct zoe_frame_header *copy, uint64_t slot_bytes,
+	uint32_t meta_capacity, struct zoe_format *known) {
 	struct zoe_format f = {
 		.fourcc = copy->fourcc,
 		.width = copy->width,
@@ -43,13 +49,25 @@ int zoe_frame_header_check(const struct zoe_frame_header *copy, uint64_t slot_by
 		f.stride[i] = copy->stride[i];
 		f.offset[i] = copy->offset[i];
 	}
-	if (zoe_format_check(&f, slot_bytes) != 0 || !has_sane_crop(copy) ||
-		!has_sane_fractions(copy) || copy->meta_size > meta_capacity ||
+	if ((!format_is_known(&f, known) && zoe_format_check(&f, slot_bytes) != 0) ||
+		!has_sane_crop(copy) || !has_sane_fractions(copy) ||
+		copy->meta_size > meta_capacity ||
 		copy->n_damage > copy->meta_size / DAMAGE_BYTES) {
 		return -EBADMSG;
 	}
-	*out = f;
+	*known = f;
 	return 0;
+}
+
+int zoe_frame_header_check(const struct zoe_frame_header *copy, uint64_t slot_bytes,
+	uint32_t meta_capacity, struct zoe_format *out) {
+	struct zoe_format f = {0};
+	int error = zoe_frame_header_check_known(copy, slot_bytes, meta_capacity, &f);
+
+	if (!error) {
+		*out = f;
+	}
+	return error;
 }
 
 void zoe_frame_header_set_format(struct zoe_frame_header *hdr, const struct zoe_format *f) {

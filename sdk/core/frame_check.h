@@ -21,6 +21,11 @@
 int zoe_frame_header_check(const struct zoe_frame_header *copy, uint64_t slot_bytes,
 	uint32_t meta_capacity, struct zoe_format *out);
 
+/* The same, of one frame after the other: a format equal to *known is not checked again. known
+ * holds what this function wrote last with the same slot_bytes, or zeroes. */
+int zoe_frame_header_check_known(const struct zoe_frame_header *copy, uint64_t slot_bytes,
+	uint32_t meta_capacity, struct zoe_format *known);
+
 /* Writes a format that passed zoe_format_check() into hdr: its members, no crop, and the rate 0/1
  * where none is set yet. Touches nothing else. */
 void zoe_frame_header_set_format(struct zoe_frame_header *hdr, const struct zoe_format *f);
