@@ -198,7 +198,7 @@ def draw(report, path):
            '<rect width="100%" height="100%" fill="#fff"/>',
            '<text x="12" y="24" font-size="16" font-weight="bold">Zoetrope and its peers</text>',
            '<text x="12" y="42">1920x1080 BGRA; ratio to zoetrope on a log scale, longer to the '
-           'right = zoetrope is faster; medians over rounds of one run</text>']
+           'right = zoetrope is better; medians over rounds of one run</text>']
     out += axis(low, high, height)
     y = TOP
     for (_, title, unit, _), bars in groups:
