@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "copy.h"
 #include "producer_priv.h"
 
 enum {
@@ -363,6 +364,7 @@ int zoe_producer_open(struct zoe_client *c, const char *stream,
 	p->client = c;
 	p->options = o;
 	p->format = o.format;
+	p->copy_ways = zoe_copy_ways();
 	zoe_pollable_init(&p->pollable);
 	p->handle.close = handle_close;
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {

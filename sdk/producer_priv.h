@@ -50,6 +50,7 @@ struct zoe_producer {
 	struct zoe_frame_header header; // what does not change while that lasts
 	uint32_t format_serial;
 	uint64_t n_dropped;
+	uint32_t copy_ways;  // of this CPU
 	uint64_t publish_ns; // of the last frame
 	bool is_changed;     // the next frame is the first of its format
 	bool is_discont, is_ended;

@@ -503,7 +503,7 @@ int zoe_producer_push(struct zoe_producer *p, const struct zoe_picture *src, int
 	if (error) {
 		return error;
 	}
-	error = zoe_copy_picture(slot, src);
+	error = zoe_copy_picture(slot, src, p->copy_ways);
 	if (error) {
 		zoe_producer_cancel(p, slot);
 		return zoe_client_fail(p->client, error,
