@@ -25,6 +25,7 @@ static void copy_sse2(void *to, const void *from, size_t size) {
 		_mm_stream_si128(t + 2, c);
 		_mm_stream_si128(t + 3, d);
 	}
+	memcpy(t, f, size);
 	_mm_sfence();
 }
 

@@ -19,7 +19,7 @@ struct copy_way {
 /* Those that this CPU can, ended by a NULL name. */
 const struct copy_way *copy_ways(void);
 
-/* Bytes that bypass the cache on their way out, fenced; size and addresses are multiples of 64. */
+/* Bytes that bypass the cache on their way out, fenced; `to` is a multiple of 64. */
 void copy_streaming(void *to, const void *from, size_t size);
 
 /* Looks at every byte. Returns: their sum, so that no compiler leaves the loop out. */
