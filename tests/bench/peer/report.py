@@ -129,6 +129,8 @@ class Report:
         print(" " * width + "".join(f"{self.versions[p].split()[-1][:10]:>11}" for p in self.peers))
         for key, title, unit, _ in MEASURES:
             values = [self.value(key, p) for p in self.peers]
+            if not any(v is not None for v in values):
+                continue
             print(f"{title + ', ' + unit:<{width}}" + "".join(
                 f"{'-' if v is None else format(v, '.1f'):>11}" for v in values))
             print(" " * width + "".join(

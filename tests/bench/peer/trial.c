@@ -325,7 +325,7 @@ static bool child_join(pid_t child, uint64_t deadline_ns) {
 			waitpid(child, &status, 0);
 			return false;
 		}
-		pause_ms(5);
+		pause_ms(20);
 	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
