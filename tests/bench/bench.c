@@ -33,7 +33,9 @@ static const struct measure measures[] = {
 		"             floor: a cache line between them"},
 	{"latency", measure_latency,
 		"from publish to the reader's hand at 60 and 1000 frames a second;\n"
-		"             floor: a bare futex wake, a socket with epoll, a word looked at"},
+		"             floor: a bare futex wake, alone and with the memory that any ring\n"
+		"             touches; a socket in epoll, and in an epoll in epoll; a word looked "
+		"at"},
 	{"fanout", measure_fanout,
 		"the same with 1, 4, 8, 16 sleeping readers; floor: as many on one futex"},
 	{"cpu", measure_cpu,

@@ -77,7 +77,7 @@ double broker_cpu_us(const struct bench *b);
 long broker_cpu_ticks(const struct bench *b);
 
 /* A frame, or a bare wake, now and then. */
-enum paced_how { PACED_SLEEP, PACED_POLL, PACED_BUSY };
+enum paced_how { PACED_SLEEP, PACED_RING, PACED_POLL, PACED_NEST, PACED_BUSY };
 struct paced {
 	const char *name;
 	enum paced_how how;

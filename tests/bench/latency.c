@@ -8,10 +8,18 @@ void measure_latency(const struct bench *b) {
 	uint32_t n_slow = b->is_short ? 150 : 1800, n_fast = b->is_short ? 1500 : 8000;
 	const struct paced all[] = {
 		{"latency, 60/s, sleeping", PACED_SLEEP, 1, n_slow, PAUSE_60_US, 1.10, 1.10},
+		{"latency, 60/s, sleeping, and a bare ring", PACED_RING, 1, n_slow, PAUSE_60_US,
+			1.10, 0},
 		{"latency, 60/s, event loop", PACED_POLL, 1, n_slow, PAUSE_60_US, 1.10, 0},
+		{"latency, 60/s, event loop, and a nested one", PACED_NEST, 1, n_slow, PAUSE_60_US,
+			1.10, 0},
 		{"latency, 60/s, busy", PACED_BUSY, 1, n_slow, PAUSE_60_US, 0, 0},
 		{"latency, 1000/s, sleeping", PACED_SLEEP, 1, n_fast, PAUSE_1000_US, 1.10, 0},
+		{"latency, 1000/s, sleeping, and a bare ring", PACED_RING, 1, n_fast, PAUSE_1000_US,
+			1.10, 0},
 		{"latency, 1000/s, event loop", PACED_POLL, 1, n_fast, PAUSE_1000_US, 1.10, 0},
+		{"latency, 1000/s, event loop, and a nested one", PACED_NEST, 1, n_fast,
+			PAUSE_1000_US, 1.10, 0},
 		{"latency, 1000/s, busy", PACED_BUSY, 1, n_fast, PAUSE_1000_US, 0, 0},
 	};
 

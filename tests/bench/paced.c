@@ -5,99 +5,52 @@
  * (the store) to the reader's hand.
  */
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bare.h"
 #include "bench.h"
 
-enum { MAX_READERS = 16, MAX_ROUNDS = 16384, ATTACH_MS = 5000 }; // what callers ask at most
-
-/* The bare deed: a word and its wake. */
-struct bare {
-	_Atomic uint32_t word; // bare deeds done
-	uint32_t reserved[15];
-	_Atomic uint32_t n_ready; // readers that have attached
-	_Atomic uint64_t sent_ns[MAX_ROUNDS];
-};
+enum { MAX_READERS = 16, ATTACH_MS = 5000 };
 
 struct samples {
-	double zoe[MAX_ROUNDS], bare[MAX_ROUNDS]; // -1 = none
+	double zoe[BARE_ROUNDS], bare[BARE_ROUNDS]; // -1 = none
 };
 
 struct reader {
 	const struct paced *paced;
 	const char *stream;
-	struct bare *bare;
+	struct bare_waiter waiter;
 	struct samples *out;
 	struct zoe_consumer *consumer;
-	int socket, epoll_bare, epoll_zoe;
+	int epoll;
 };
 
-static const char *const floor_names[] = {"futex wake", "socket wake with epoll", "word looked at"};
+static const char *const floor_names[] = {
+	[PACED_SLEEP] = "futex wake",
+	[PACED_RING] = "futex wake + bare ring",
+	[PACED_POLL] = "socket wake, epoll",
+	[PACED_NEST] = "socket wake, epoll in epoll",
+	[PACED_BUSY] = "word looked at",
+};
 
-static void cpu_relax(void) {
-#ifdef __x86_64__
-	__builtin_ia32_pause();
-#endif
-}
-
-static int epoll_of(int fd) {
-	struct epoll_event event = {.events = EPOLLIN};
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
-
-	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-		_exit(1);
-	}
-	return epoll;
-}
-
-static void epoll_sleep(int epoll) {
-	struct epoll_event event;
-
-	epoll_wait(epoll, &event, 1, 1000);
-}
-
-static void bare_wait(const struct reader *r, uint32_t seen) {
-	char byte;
-
-	/* Acquire: sent_ns was stored before the word. */
-	while (atomic_load_explicit(&r->bare->word, memory_order_acquire) == seen) {
-		switch (r->paced->how) {
-		case PACED_SLEEP:
-			syscall(SYS_futex, &r->bare->word, FUTEX_WAIT, seen, NULL, NULL, 0);
-			break;
-		case PACED_POLL:
-			epoll_sleep(r->epoll_bare);
-			break;
-		case PACED_BUSY:
-		default:
-			cpu_relax();
-			break;
-		}
-	}
-	if (r->paced->how == PACED_POLL && recv(r->socket, &byte, 1, 0) != 1) {
-		_exit(1);
-	}
+static bool is_poll(enum paced_how how) {
+	return how == PACED_POLL || how == PACED_NEST;
 }
 
 static int zoe_wait(const struct reader *r, const struct zoe_frame **frame) {
 	int error;
 
-	if (r->paced->how == PACED_SLEEP) {
+	if (r->paced->how == PACED_SLEEP || r->paced->how == PACED_RING) {
 		return zoe_consumer_next(r->consumer, frame, 5000);
 	}
 	while ((error = zoe_consumer_next(r->consumer, frame, 0)) == -EAGAIN) {
-		if (r->paced->how == PACED_POLL) {
-			epoll_sleep(r->epoll_zoe);
+		if (is_poll(r->paced->how)) {
+			bare_epoll_sleep(r->epoll);
 		}
 	}
 	return error;
@@ -109,20 +62,17 @@ static void reader_run(struct reader *r) {
 
 	while (i < r->paced->n) {
 		const struct zoe_frame *frame;
+		uint64_t sent_ns;
 
 		if (zoe_wait(r, &frame) != 0 || frame->user[1] < i ||
-			frame->user[1] >= MAX_ROUNDS) {
+			frame->user[1] >= BARE_ROUNDS) {
 			_exit(1);
 		}
 		i = (uint32_t)frame->user[1];
 		r->out->zoe[i] = (double)(bench_now_ns() - frame->user[0]) / 1e3;
 		zoe_frame_release(frame);
-		bare_wait(r, i);
-		/* Relaxed: it was stored before the word, which was acquired. */
-		r->out->bare[i] =
-			(double)(bench_now_ns() -
-				 atomic_load_explicit(&r->bare->sent_ns[i], memory_order_relaxed)) /
-			1e3;
+		sent_ns = bare_wait(&r->waiter, i);
+		r->out->bare[i] = (double)(bench_now_ns() - sent_ns) / 1e3;
 		i++;
 	}
 }
@@ -131,11 +81,14 @@ static void reader_start(const struct bench *b, struct reader *r) {
 	struct zoe_client *client = bench_connect(b);
 
 	r->consumer = bench_consume(client, r->stream, ZOE_EVERY);
-	if (r->paced->how == PACED_POLL) {
-		r->epoll_zoe = epoll_of(zoe_consumer_get_fd(r->consumer));
-		r->epoll_bare = epoll_of(r->socket);
+	if (is_poll(r->paced->how)) {
+		r->epoll = bare_epoll_of(zoe_consumer_get_fd(r->consumer));
+		r->waiter.epoll = bare_epoll_of(r->waiter.socket);
 	}
-	atomic_fetch_add_explicit(&r->bare->n_ready, 1, memory_order_release);
+	if (r->paced->how == PACED_NEST) {
+		r->waiter.epoll = bare_epoll_of(r->waiter.epoll);
+	}
+	atomic_fetch_add_explicit(&r->waiter.bare->n_ready, 1, memory_order_release);
 	reader_run(r);
 	zoe_client_destroy(client);
 	_exit(0);
@@ -154,27 +107,13 @@ static void zoe_send(struct zoe_producer *producer, uint32_t i) {
 	}
 }
 
-static void bare_send(struct bare *bare, const struct paced *p, const int *sockets, uint32_t i) {
-	/* Relaxed, then release: see bare_wait(). */
-	atomic_store_explicit(&bare->sent_ns[i], bench_now_ns(), memory_order_relaxed);
-	atomic_fetch_add_explicit(&bare->word, 1, memory_order_release);
-	if (p->how == PACED_SLEEP) {
-		syscall(SYS_futex, &bare->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-	}
-	for (uint32_t k = 0; p->how == PACED_POLL && k < p->n_readers; k++) {
-		if (send(sockets[k], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
-			bench_die("a reader does not listen");
-		}
-	}
-}
-
 static void send_all(struct zoe_producer *producer, struct bare *bare, const struct paced *p,
 	const int *sockets) {
 	for (uint32_t i = 0; i < p->n; i++) {
 		bench_pause_us(p->pause_us);
 		zoe_send(producer, i);
 		bench_pause_us(p->pause_us);
-		bare_send(bare, p, sockets, i);
+		bare_send(bare, p->how, sockets, p->n_readers);
 	}
 }
 
@@ -221,7 +160,7 @@ static int reader_fork(const struct bench *b, struct reader r, pid_t *pid) {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
 		bench_die("no socket");
 	}
-	r.socket = pair[1];
+	r.waiter.socket = pair[1];
 	*pid = bench_fork();
 	if (*pid == 0) {
 		reader_start(b, &r);
@@ -264,7 +203,10 @@ void paced_measure(const struct bench *b, const struct paced *p) {
 	producer = bench_produce(client, stream, 64, 64);
 	for (uint32_t k = 0; k < p->n_readers; k++) {
 		sockets[k] = reader_fork(b,
-			(struct reader){.paced = p, .stream = stream, .bare = bare, .out = &out[k]},
+			(struct reader){.paced = p,
+				.stream = stream,
+				.waiter = {.bare = bare, .how = p->how},
+				.out = &out[k]},
 			&readers[k]);
 	}
 	wait_ready(bare, p->n_readers);
