@@ -181,6 +181,37 @@ struct zoe_group {
 static_assert(sizeof(struct zoe_group) == 64, "group");
 #pragma GCC diagnostic pop
 
+/* clang-format off */
+/*
+ * The memory orders that parties need of each other, and what showed each to be needed:
+ *   M  a mutant of tests/model breaks the rule (orders are sequential there)
+ *   S  a C mutant under tests/stress on x86-64    T  one under the race detector (clang's TSan)
+ *   -  nothing that we run: x86-64 gives it for nothing, or another access orders the same
+ *
+ *   word           order                                        tag             shown by
+ *   pin            store SC (take), load SC (claim)             [PIN]           S pin_stored_with_release
+ *   pin            store release (let go)                       [PIN]           T unpin_relaxed
+ *   state          claim CAS SC, reader's load SC               [PIN]           S as pin, M
+ *   state          publish CAS acq_rel; sole: store release     [STATE]         - head orders the same
+ *   state          bid store release, helper's load acquire     [STATE]         -
+ *   state          FREE to WRITING CAS acquire, others acq_rel  [STATE]         -
+ *   order[]        commit CAS acq_rel; sole: release; acquire   [ORDER]         - state orders the same
+ *   head           count CAS SC, acquire's load SC              [LIMIT] [PUB]   M the place, - the order
+ *   head           loads acquire by readers and publish         [PUB]           - pin and state are SC
+ *   roster         store SC, loads SC, twice                    [ROSTER]        S no_second_roster_check
+ *   ended, start   SC                                           [MOVE]          M the place, - the order
+ *   cursor, tail   store release, CAS acq_rel, loads acquire    [CURSOR] [TAIL] M the place, - the order
+ *   bell, space    adds SC, loads SC before a sleep             [BELL]          M the place, - the order
+ *   space_waiting  or, and, loads SC                            [BELL]          M the place, - the order
+ *   waiting        store SC, load SC                            [SLEEP]         M the place, - the order:
+ *                                                  FUTEX_WAIT has a barrier of its own in the kernel
+ *   arm            add SC, load SC                              [SLEEP]         M the place, - the order
+ *   live, state of control, interval_us, taken, lost, last_take_ns: relaxed, hints for people
+ * What stands with "-" is kept by argument, and a machine with a weaker order may need it: nothing is
+ * to be weakened on the word of this table. aarch64 runs under qemu only (tests/ports).
+ */
+/* clang-format on */
+
 /* A region as one process sees it: pointers into its mappings and the geometry it was told. Which
  * of them are writable depends on the process's part; a consumer's ring faults on a store. */
 struct zoe_ring {
