@@ -161,15 +161,15 @@ inline count_frame(zs) {
 
 /* zoe_ring_help(); uses e, v. */
 inline help(zs) {
-	e = order[(zs) % D]; /* {help.entry} */
+	e = order[(zs) % D]; /* {help.order} */
 	if
 	:: ESEQ(e) == zs ->
-		v = state[ESLOT(e)]; /* {help.look} */
+		v = state[ESLOT(e)]; /* {help.state} */
 		if
 #ifdef M_HELP
 		:: KIND(v) == WRT -> publish_state(ESLOT(e), v, zs)
 #else
-		:: KIND(v) == WRT && VSEQ(v) == zs -> publish_state(ESLOT(e), v, zs) /* {help.state} */
+		:: KIND(v) == WRT && VSEQ(v) == zs -> publish_state(ESLOT(e), v, zs) /* {help.publish} */
 #endif
 		:: else
 		fi;
@@ -235,8 +235,8 @@ acquire:		atomic { lim = 0; e = 0; v = 0; c = 0; bad = 0; i = 0; s = 0; mine = 0
 			do
 			:: c < NC ->
 				if
-				:: BIT(rel, c) && BIT(GRP, c) && tail + K < lim -> bad = 1 /* {floor.tail} */
-				:: BIT(rel, c) && !BIT(GRP, c) && cursor[c] + K < lim -> bad = 1 /* {floor.cursor} */
+				:: BIT(rel, c) && BIT(GRP, c) && tail + K < lim -> bad = 1 /* {acq.tail} */
+				:: BIT(rel, c) && !BIT(GRP, c) && cursor[c] + K < lim -> bad = 1 /* {acq.cursor} */
 				:: else
 				fi;
 				c++
@@ -248,7 +248,7 @@ acquire:		atomic { lim = 0; e = 0; v = 0; c = 0; bad = 0; i = 0; s = 0; mine = 0
 			:: else
 			fi;
 #endif
-			/* Any candidate: {acq.oldest} order[], {acq.first} and {acq.any} states. */
+			/* Any candidate, {claim.order} or the next one: {claim.look}. */
 			atomic {
 				i = 0;
 				do
@@ -258,8 +258,8 @@ acquire:		atomic { lim = 0; e = 0; v = 0; c = 0; bad = 0; i = 0; s = 0; mine = 0
 				v = state[i]
 			};
 			if
-			:: v == 0 -> /* {free.look} */
-				CAS(state[i], 0, STATE(WRT, p + 1, 0), won); /* {free.claim} */
+			:: v == 0 -> /* {claim.look} */
+				CAS(state[i], 0, STATE(WRT, p + 1, 0), won); /* {claim.free} */
 				if
 				:: won -> goto own
 				:: else -> goto acquire
@@ -313,7 +313,7 @@ acquire:		atomic { lim = 0; e = 0; v = 0; c = 0; bad = 0; i = 0; s = 0; mine = 0
 			fi;
 			won = (state[i] == STATE(CLM, p + 1, s)); /* {own.look} */
 			assert(won);
-			state[i] = STATE(WRT, p + 1, 0); /* {own.state} */
+			state[i] = STATE(WRT, p + 1, 0); /* {claim.own} */
 own:			atomic { /* the payload, first byte to last */
 				assert(writer[i] == 0);
 				writer[i] = p + 1;
@@ -343,7 +343,7 @@ publish:		atomic { e = 0; v = 0; lim = head }; /* {pub.head} */
 			:: CLOSED(lim) -> goto out
 			:: else -> s = SEQ(lim)
 			fi;
-			e = order[s % D]; /* {pub.entry} */
+			e = order[s % D]; /* {pub.order} */
 			if
 			:: ESEQ(e) == s -> help(s); goto publish
 #ifndef M_STALE
@@ -352,13 +352,13 @@ publish:		atomic { e = 0; v = 0; lim = head }; /* {pub.head} */
 			:: else
 			fi;
 			hseq[i] = s;
-			won = (state[i] == mine); /* {bid.look} */
+			won = (state[i] == mine); /* {own.look} */
 			assert(won);
 #ifndef M_NOBID
-			d_step { mine = STATE(WRT, p + 1, s); state[i] = mine }; /* {bid.state} */
+			d_step { mine = STATE(WRT, p + 1, s); state[i] = mine }; /* {pub.bid} */
 #endif
 #if SOLE
-			d_step { /* {pub.order} a plain store */
+			d_step { /* {pub.commit} a plain store */
 				assert(s > com);
 				com = s;
 				order[s % D] = ENTRY(s, i)
@@ -368,7 +368,7 @@ publish:		atomic { e = 0; v = 0; lim = head }; /* {pub.head} */
 				writer[i] = 0
 			};
 #else
-			d_step { /* {pub.order} */
+			d_step { /* {pub.commit} */
 				won = (order[s % D] == e);
 				if
 				:: won ->
@@ -447,7 +447,7 @@ proctype C(byte c) {
 				}
 			:: else
 			fi;
-			e = order[want % D]; /* {take.entry} */
+			e = order[want % D]; /* {take.order} */
 			if
 			:: ESEQ(e) != want -> goto lost
 			:: else
@@ -564,26 +564,26 @@ inline repair(zo) {
 	i = 0;
 	do
 	:: i < NS ->
-		v = state[i]; /* {repair.look} */
+		v = state[i]; /* {repair.state} */
 		s = VSEQ(v);
 		if
 		:: OWNER(v) == zo && KIND(v) == CLM ->
 #ifdef M_REPAIR
 			CAS(state[i], v, 0, won)
 #else
-			CAS(state[i], v, STATE(PUB, 0, s), won) /* {repair.state} */
+			CAS(state[i], v, STATE(PUB, 0, s), won) /* {repair.undo} */
 #endif
 		:: OWNER(v) == zo && KIND(v) == WRT ->
-			e = order[s % D]; /* {repair.entry} */
+			e = order[s % D]; /* {repair.order} */
 			if
 			:: s != 0 && e == ENTRY(s, i) ->
-				publish_state(i, v, s); /* {repair.state} */
+				publish_state(i, v, s); /* {repair.publish} */
 				count_frame(s) /* {repair.count} */
 #ifdef M_REPAIRZERO
 			:: s == 0 && e == ENTRY(s, i) -> publish_state(i, v, s)
 #endif
 			:: else ->
-				d_step { /* {repair.state} */
+				d_step { /* {repair.free} */
 					if
 					:: state[i] == v -> state[i] = 0; writer[i] = 0; torn[i] = 0
 					:: else
@@ -605,7 +605,7 @@ inline repair(zo) {
 /* roster_count(): the messages first, then the word. */
 inline roster_count() {
 	said_roster = said_roster + 1;
-	roster = said_roster /* {roster.count} */
+	roster = said_roster /* {join.roster} */
 }
 
 inline join(zc) {
@@ -618,7 +618,7 @@ inline join(zc) {
 		said_rel = said_rel | (REL & 1 << zc);
 		said_roster++
 	};
-	roster = said_roster; /* {roster.count} */
+	roster = said_roster; /* {join.roster} */
 #ifndef M_JOIN
 	s = SEQ(head); /* {join.head} */
 #endif
@@ -640,7 +640,7 @@ inline close() {
 		if
 		:: ESEQ(e) == s
 		:: else ->
-			CAS(head, HEAD(s), HEAD(s) | 1, won); /* {close.state} */
+			CAS(head, HEAD(s), HEAD(s) | 1, won); /* {close.bit} */
 			if
 			:: won -> break
 			:: else
