@@ -91,8 +91,8 @@ static int consumer_make_seats(
 /* The seat is in the roster, and its cursor (or its group's tail) is 0: nothing is evicted. From
  * here it begins. Returns: the first number that it gets, for a reliable one; 0. */
 static uint64_t consumer_begin(struct seat *seat, bool is_first) {
-	/* [LIMIT] SC, and after the roster has counted: a producer that did not see that count has
-	 * a limit not above this head. */
+	/* [LIMIT] {join.head} SC, and after the roster has counted: a producer that did not see
+	 * that count has a limit not above this head. */
 	uint64_t h = zoe_head_seq(atomic_load_explicit(
 		&zoe_ring_get_page(&seat->generation->ring)->head, memory_order_seq_cst));
 

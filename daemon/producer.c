@@ -471,7 +471,7 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
  * may lie, and so may the consumer. */
 static bool seat_is_behind(const struct seat *seat, uint64_t *n_behind) {
 	const struct zoe_ring *ring = &seat->generation->ring;
-	/* [PUB] [CURSOR] [TAIL] acquire: numbers to compare. */
+	/* [PUB] {report.head} [CURSOR] [TAIL] {report.cursor} acquire: numbers to compare. */
 	uint64_t head = zoe_head_seq(
 		atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_acquire));
 	uint64_t wanted =

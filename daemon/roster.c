@@ -101,9 +101,9 @@ static void roster_count(struct generation *g) {
 			roster_push(producer);
 		}
 	}
-	/* [ROSTER] SC: a producer that sees the new value finds the messages that lead to it in
-	 * its socket, or on their way; one that does not see it claims no slot that the new seat
-	 * could come to hold. */
+	/* [ROSTER] {join.roster} SC: a producer that sees the new value finds the messages that
+	 * lead to it in its socket, or on their way; one that does not see it claims no slot that
+	 * the new seat could come to hold. */
 	atomic_store_explicit(&g->control->roster, g->roster, memory_order_seq_cst);
 }
 
@@ -148,7 +148,7 @@ void roster_add(struct seat *seat) {
 }
 
 void roster_note_space(struct generation *g) {
-	/* [SPACE] SC: as if a frame had been let go. */
+	/* [SPACE] {roster.space} SC: as if a frame had been let go. */
 	atomic_fetch_add_explicit(&zoe_ring_get_page(&g->ring)->space, 1, memory_order_seq_cst);
 	zoe_ring_wake_all(&g->ring);
 }

@@ -195,7 +195,7 @@ static void consumer_arm(struct zoe_consumer *s) {
 	if (wait_ns > 0) {
 		zoe_pollable_wake_in(&s->pollable, wait_ns);
 	} else if (view) {
-		/* [SLEEP] SC, before the look at head that follows. */
+		/* [SLEEP] {poll.arm} SC, before the look at head that follows. */
 		atomic_fetch_add_explicit(&view->reader.seat->arm, 1, memory_order_seq_cst);
 	}
 }

@@ -96,7 +96,8 @@ void zoe_ring_format(const struct zoe_ring *ring, uint64_t start) {
 
 	page->magic = ZOE_RING_MAGIC;
 	page->version = ZOE_RING_VERSION;
-	/* [PUB] relaxed: nobody has the memory yet; the descriptors that go out order it. */
+	/* [PUB] {move.start} relaxed: nobody has the memory yet; the descriptors that go out order
+	 * it. */
 	atomic_store_explicit(&page->head, zoe_head_pack(start), memory_order_relaxed);
 }
 
@@ -104,8 +105,8 @@ uint64_t zoe_ring_close(const struct zoe_ring *ring) {
 	struct zoe_ring_page *page = zoe_ring_get_page(ring);
 
 	for (unsigned i = 0; i < MAX_CLOSE_ROUNDS; i++) {
-		/* [PUB] SC, as in publish: each failure is a frame that somebody published
-		 * meanwhile. */
+		/* [PUB] {close.head} {close.bit} SC, as in publish: each failure is a frame that
+		 * somebody published meanwhile. */
 		uint64_t head = atomic_load_explicit(&page->head, memory_order_seq_cst);
 		uint64_t s = zoe_head_seq(head);
 
@@ -121,13 +122,13 @@ uint64_t zoe_ring_close(const struct zoe_ring *ring) {
 		}
 	}
 	/* Only a producer that forges order[] can bring us here: it loses the frame being
-	 * committed. [PUB] SC. */
+	 * committed. [PUB] {-1} SC. */
 	return zoe_head_seq(
 		atomic_fetch_or_explicit(&page->head, ZOE_HEAD_CLOSED, memory_order_seq_cst));
 }
 
-/* [STATE] acq_rel on every edge here: exact values only, so that a state that moved on since it was
- * read stays as it is. */
+/* [STATE] {repair.undo} {repair.publish} {repair.free} acq_rel on every edge here: exact values
+ * only, so that a state that moved on since it was read stays as it is. */
 static int state_replace(const struct zoe_ring *ring, uint32_t slot, uint64_t from, uint64_t to) {
 	return atomic_compare_exchange_strong_explicit(zoe_ring_get_state(ring, slot), &from, to,
 		memory_order_acq_rel, memory_order_relaxed);
@@ -135,7 +136,8 @@ static int state_replace(const struct zoe_ring *ring, uint32_t slot, uint64_t fr
 
 static int slot_repair(const struct zoe_ring *ring, uint32_t slot, uint32_t owner) {
 	struct zoe_ring_page *page = zoe_ring_get_page(ring);
-	/* [STATE] SC, and before order[]: a bid that is in order[] was made before. */
+	/* [STATE] {repair.state} SC, and before order[]: a bid that is in order[] was made before.
+	 */
 	uint64_t state = atomic_load_explicit(zoe_ring_get_state(ring, slot), memory_order_seq_cst);
 	uint64_t s = zoe_state_seq(state), head = zoe_head_pack(s), entry;
 
@@ -148,11 +150,11 @@ static int slot_repair(const struct zoe_ring *ring, uint32_t slot, uint32_t owne
 	if (zoe_state_kind(state) != ZOE_SLOT_WRITING) {
 		return 0;
 	}
-	/* [ORDER] acquire: was the bid committed? */
+	/* [ORDER] {repair.order} acquire: was the bid committed? */
 	entry = atomic_load_explicit(zoe_ring_get_order(ring, s), memory_order_acquire);
 	if (s != 0 && entry == zoe_order_pack(s, slot)) {
 		state_replace(ring, slot, state, zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, s));
-		/* [PUB] SC, as in publish. */
+		/* [PUB] {repair.count} SC, as in publish. */
 		return atomic_compare_exchange_strong_explicit(&page->head, &head,
 			zoe_head_pack(s + 1), memory_order_seq_cst, memory_order_seq_cst);
 	}
@@ -167,9 +169,10 @@ uint32_t zoe_ring_repair(const struct zoe_ring *ring, uint32_t owner) {
 		n_mended += (uint32_t)slot_repair(ring, i, owner);
 	}
 	/* The last committed frame may be PUBLISHED already while head lags. */
-	zoe_ring_help(ring,
-		zoe_head_seq(atomic_load_explicit(&page->head, memory_order_seq_cst))); /* [PUB] */
-	/* [BELL] SC: the dead sleep no more; space may have come. */
+	zoe_ring_help(ring, zoe_head_seq(atomic_load_explicit(
+				    &page->head, memory_order_seq_cst))); /* [PUB] {repair.head} */
+	/* [BELL] {repair.space_waiting} {repair.space} SC: the dead sleep no more; space may have
+	 * come. */
 	atomic_fetch_and_explicit(&page->space_waiting, ~(UINT64_C(1) << zoe_owner_lane(owner)),
 		memory_order_seq_cst);
 	atomic_fetch_add_explicit(&page->space, 1, memory_order_seq_cst);
@@ -180,7 +183,7 @@ uint32_t zoe_ring_count_owned(const struct zoe_ring *ring, uint32_t owner) {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < ring->geo.n_slots; i++) {
-		/* [STATE] relaxed: a number for people. */
+		/* [STATE] {-1} relaxed: a number for people. */
 		uint64_t state =
 			atomic_load_explicit(zoe_ring_get_state(ring, i), memory_order_relaxed);
 
@@ -192,7 +195,7 @@ uint32_t zoe_ring_count_owned(const struct zoe_ring *ring, uint32_t owner) {
 /* Copies the header of frame s, if it stays that frame's from before to after. */
 static int header_copy(const struct zoe_ring *ring, uint64_t s, struct zoe_frame_header *copy) {
 	uint64_t entry = atomic_load_explicit(
-		zoe_ring_get_order(ring, s), memory_order_acquire); /* [ORDER] */
+		zoe_ring_get_order(ring, s), memory_order_acquire); /* [ORDER] {-3} */
 	uint64_t published = zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, s);
 	uint32_t slot = zoe_order_slot(entry);
 
@@ -230,7 +233,7 @@ static void view_set_rate(const struct zoe_ring *ring, struct zoe_ring_view *vie
 }
 
 void zoe_ring_inspect(const struct zoe_ring *ring, struct zoe_ring_view *view) {
-	/* [PUB] acquire */
+	/* [PUB] {-1} acquire */
 	uint64_t head = atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_acquire);
 	struct zoe_frame_header hdr;
 	struct zoe_format format;

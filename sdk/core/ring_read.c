@@ -8,7 +8,7 @@ enum { HEADER_BYTES = 256 }; // without the tags
 enum { MUTANT_PIN_RELEASED = 11, MUTANT_UNPIN_RELAXED = 12 };
 
 uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed) {
-	/* [PUB] acquire: frames below head are PUBLISHED for us. */
+	/* [PUB] {take.head} {poll.head} acquire: frames below head are PUBLISHED for us. */
 	uint64_t head =
 		atomic_load_explicit(&zoe_ring_get_page(&r->ring)->head, memory_order_acquire);
 
@@ -26,10 +26,11 @@ uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq) {
 
 void zoe_ring_unpin(
 	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes) {
-	/* [PIN] release: our reads of the payload come before the producer's writes. */
+	/* [PIN] {unpin.pin} release: our reads of the payload come before the producer's writes. */
 	atomic_store_explicit(&seat->pin[k], 0,
 		ZOE_MUTANT == MUTANT_UNPIN_RELAXED ? memory_order_relaxed : memory_order_release);
-	/* [BELL] SC on both sides: a producer either sees the count change or we see that it waits.
+	/* [BELL] {unpin.bell} {unpin.space_waiting} SC on both sides: a producer either sees the
+	 * count change or we see that it waits.
 	 */
 	atomic_fetch_add_explicit(&seat->bell, 1, memory_order_seq_cst);
 	if (atomic_load_explicit(&zoe_ring_get_page(ring)->space_waiting, memory_order_seq_cst) !=
@@ -56,15 +57,15 @@ enum zoe_ring_result zoe_ring_take(
 	if (s >= zoe_ring_get_head(r, NULL)) {
 		return ZOE_RING_NONE;
 	}
-	/* [ORDER] acquire: pairs with the commit. */
+	/* [ORDER] {take.order} acquire: pairs with the commit. */
 	entry = atomic_load_explicit(zoe_ring_get_order(&r->ring, s), memory_order_acquire);
 	i = zoe_order_slot(entry);
 	if (zoe_order_seq(entry) != s || i >= r->ring.geo.n_slots) {
 		return ZOE_RING_LOST;
 	}
 	prefetch_header(&r->ring, i);
-	/* [PIN] SC store, SC load: see slot_is_pinned(). With less a claimer and we miss each other
-	 * and the frame changes under us. */
+	/* [PIN] {take.pin} SC store, {take.state} SC load: see slot_is_pinned(). With less a
+	 * claimer and we miss each other and the frame changes under us. */
 	atomic_store_explicit(&r->seat->pin[k], i + 1,
 		ZOE_MUTANT == MUTANT_PIN_RELEASED ? memory_order_release : memory_order_seq_cst);
 	state = atomic_load_explicit(zoe_ring_get_state(&r->ring, i),
@@ -80,19 +81,20 @@ enum zoe_ring_result zoe_ring_take(
 }
 
 void zoe_ring_set_cursor(struct zoe_reader *r, uint64_t next) {
-	/* [CURSOR] release: a producer that sees it may evict; our pin stands since before. */
+	/* [CURSOR] {take.cursor} release: a producer that sees it may evict; our pin stands since
+	 * before. */
 	atomic_store_explicit(&r->seat->cursor, next, memory_order_release);
 }
 
 uint64_t zoe_ring_get_tail(const struct zoe_reader *r, uint64_t head_seq) {
-	/* [TAIL] acquire: pairs with the member that moved it. */
+	/* [TAIL] {queue.tail} acquire: pairs with the member that moved it. */
 	uint64_t tail = atomic_load_explicit(&r->group->tail, memory_order_acquire);
 
 	return tail < head_seq ? tail : head_seq;
 }
 
-/* [TAIL] acq_rel: whoever moves the tail from t is the only one to have t; producers that see the
- * new tail see the pin that was set before. */
+/* [TAIL] {queue.take} {queue.skip} acq_rel: whoever moves the tail from t is the only one to have
+ * t; producers that see the new tail see the pin that was set before. */
 static int tail_replace(struct zoe_group *group, uint64_t from, uint64_t to) {
 	return atomic_compare_exchange_strong_explicit(
 		&group->tail, &from, to, memory_order_acq_rel, memory_order_relaxed);
@@ -100,7 +102,7 @@ static int tail_replace(struct zoe_group *group, uint64_t from, uint64_t to) {
 
 enum zoe_ring_result zoe_ring_take_queued(
 	struct zoe_reader *r, uint32_t k, struct zoe_queued *taken, struct zoe_wakes *wakes) {
-	/* [TAIL] acquire, and before head: a tail beyond it is no honest member's. */
+	/* [TAIL] {queue.tail} acquire, and before head: a tail beyond it is no honest member's. */
 	uint64_t t = atomic_load_explicit(&r->group->tail, memory_order_acquire);
 	uint64_t head = zoe_ring_get_head(r, NULL), oldest = zoe_ring_get_oldest(r, head);
 	enum zoe_ring_result result;

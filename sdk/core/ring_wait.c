@@ -94,8 +94,8 @@ void zoe_writer_wake(const struct zoe_writer *w, const struct zoe_wakes *wakes, 
 	if (wakes->flags & ZOE_WAKE_SPACE) {
 		futex_wake_all(&page->space);
 	}
-	/* [WAKE] relaxed: a hint. Another user's consumer could requeue the sleepers of head onto a
-	 * word of its own; each then still hears its own word. */
+	/* [WAKE] {-1} relaxed: a hint. Another user's consumer could requeue the sleepers of head
+	 * onto a word of its own; each then still hears its own word. */
 	if (wakes->seats && (atomic_load_explicit(&w->ring.control->state, memory_order_relaxed) &
 				    ZOE_CONTROL_MULTI_UID)) {
 		for (uint32_t i = 0; i < w->n_seats; i++) {
@@ -130,11 +130,12 @@ static int sleep_on_head(const struct zoe_reader *r, uint32_t head_low, int64_t 
 	const struct zoe_ring_page *page = zoe_ring_get_page(&r->ring);
 	struct futex_waitv words[2] = {
 		wait_word(&r->seat->waiting, 1), wait_word(low_half(&page->head), head_low)};
-	/* [LIVE] relaxed: a hint; a sleep that began before the second user came is bounded. */
+	/* [LIVE] {-1} relaxed: a hint; a sleep that began before the second user came is bounded.
+	 */
 	uint32_t state = atomic_load_explicit(&r->ring.control->state, memory_order_relaxed);
 	int result = -ENOSYS;
 
-	if (state & ZOE_CONTROL_MULTI_UID) {
+	if (state & ZOE_CONTROL_MULTI_UID) { /* {sleep.futex} */
 		result = futex_wait_many(words, 2, timeout_ns);
 	}
 	return result == -ENOSYS ? futex_wait_one(low_half(&page->head), head_low, timeout_ns)
@@ -147,13 +148,14 @@ int zoe_reader_wait(struct zoe_reader *r, uint64_t want, int64_t timeout_ns) {
 	int result = 0;
 
 	timeout_ns = clamp_sleep(timeout_ns);
-	/* [SLEEP] SC store before the SC look at head: the publisher looks the other way round. */
+	/* [SLEEP] {sleep.waiting} SC store before {sleep.head} the SC look at head: the publisher
+	 * looks the other way round. */
 	atomic_store_explicit(&r->seat->waiting, 1, memory_order_seq_cst);
 	head = atomic_load_explicit(&page->head, memory_order_seq_cst);
 	if (zoe_head_seq(head) <= want && !(head & ZOE_HEAD_CLOSED)) {
 		result = sleep_on_head(r, (uint32_t)head, timeout_ns);
 	}
-	/* [SLEEP] relaxed: at worst one wake-up too many. */
+	/* [SLEEP] {sleep.done} relaxed: at worst one wake-up too many. */
 	atomic_store_explicit(&r->seat->waiting, 0, memory_order_relaxed);
 	return result == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
@@ -180,7 +182,8 @@ int zoe_reader_spin(const struct zoe_reader *r, uint64_t want, uint64_t spin_ns)
 void zoe_writer_look(const struct zoe_writer *w, struct zoe_space_seen *seen) {
 	const struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
 
-	/* [BELL] SC: after the bit in space_waiting is set, before the last acquire. */
+	/* [BELL] {wait.head} {wait.space} {wait.bell} SC: after the bit in space_waiting is set,
+	 * before the last acquire. */
 	seen->head_low = (uint32_t)atomic_load_explicit(&page->head, memory_order_seq_cst);
 	seen->space = atomic_load_explicit(&page->space, memory_order_seq_cst);
 	for (uint32_t i = 0; i < w->n_seats; i++) {
@@ -205,7 +208,7 @@ int zoe_writer_wait(
 			words[n++] = wait_word(&w->seats[i].seat->bell, seen->bell[i]);
 		}
 	}
-	result = futex_wait_many(words, n, timeout_ns);
+	result = futex_wait_many(words, n, timeout_ns); /* {wait.sleep} {acq.sleep} */
 	if (result == -ENOSYS) {
 		/* Before Linux 5.16 only one word can be waited for: look every 2 ms. */
 		result = futex_wait_one(&page->space, seen->space,

@@ -19,9 +19,9 @@ enum {
 
 enum { MAX_PASSES = 4, MAX_PUBLISH_ROUNDS = 10000 };
 
-/* [PIN] Does anybody hold slot? The loads are SC: together with the SC claim before them and the
- * reader's SC pin store and SC state load one of the two sides sees the other. Only the first
- * `hold` pins count, so that no consumer can lock more than its share. */
+/* [PIN] {claim.pins} Does anybody hold slot? The loads are SC: together with the SC claim before
+ * them and the reader's SC pin store and SC state load one of the two sides sees the other. Only
+ * the first `hold` pins count, so that no consumer can lock more than its share. */
 static int slot_is_pinned(const struct zoe_writer *w, uint32_t slot) {
 	for (uint32_t i = 0; i < w->n_seats; i++) {
 		const struct zoe_writer_seat *s = &w->seats[i];
@@ -36,8 +36,8 @@ static int slot_is_pinned(const struct zoe_writer *w, uint32_t slot) {
 	return 0;
 }
 
-/* Event for producers that sleep for space. [BELL] the add is SC, as is the sleeper's bit: either
- * we see the bit or it sees the new value. */
+/* Event for producers that sleep for space. [BELL] {signal.space} {signal.space_waiting} the add is
+ * SC, as is the sleeper's bit: either we see the bit or it sees the new value. */
 static void space_signal(const struct zoe_ring *ring, struct zoe_wakes *wakes) {
 	struct zoe_ring_page *page = zoe_ring_get_page(ring);
 
@@ -48,13 +48,15 @@ static void space_signal(const struct zoe_ring *ring, struct zoe_wakes *wakes) {
 }
 
 static int roster_is_current(const struct zoe_writer *w) {
-	/* [ROSTER] SC: orders this look after the claim (second check) or after head (first one).
+	/* [ROSTER] {acq.roster} {claim.roster} SC: orders this look after the claim (second check)
+	 * or after head (first one).
 	 */
 	return atomic_load_explicit(&w->ring.control->roster, memory_order_seq_cst) == w->roster;
 }
 
-/* A state that we own is changed by nobody else, so a store will do; the look notices an owner that
- * was declared dead by mistake. [STATE] release: what we wrote before goes with it. */
+/* A state that we own is changed by nobody else, so a store will do; the look {own.look} notices an
+ * owner that was declared dead by mistake. [STATE] {claim.own} {pub.bid} release: what we wrote
+ * before goes with it. */
 static int state_set_own(_Atomic zoe_u64 *word, uint64_t from, uint64_t to) {
 	if (atomic_load_explicit(word, memory_order_relaxed) != from) {
 		return 0;
@@ -74,7 +76,8 @@ static enum zoe_ring_result slot_claim(
 	if (slot_is_pinned(w, slot)) {
 		return ZOE_RING_NONE;
 	}
-	/* [PIN] SC: readers that pin after this see CLAIMING, those before it are seen below. */
+	/* [PIN] {claim.state} SC: readers that pin after this see CLAIMING, those before it are
+	 * seen below. */
 	if (!atomic_compare_exchange_strong_explicit(
 		    word, &expected, claim, memory_order_seq_cst, memory_order_relaxed)) {
 		return ZOE_RING_NONE;
@@ -82,7 +85,8 @@ static enum zoe_ring_result slot_claim(
 	is_stale = ZOE_MUTANT != MUTANT_NO_ROSTER_CHECK && !roster_is_current(w);
 	if (is_stale || slot_is_pinned(w, slot)) {
 		expected = claim;
-		/* [STATE] acq_rel: gives the untouched frame back to readers and other producers.
+		/* [STATE] {claim.undo} acq_rel: gives the untouched frame back to readers and other
+		 * producers.
 		 */
 		atomic_compare_exchange_strong_explicit(
 			word, &expected, state, memory_order_acq_rel, memory_order_relaxed);
@@ -112,7 +116,8 @@ static int state_is_recyclable(const struct zoe_writer *w, uint64_t state, uint6
 
 /* What the reliable reader in a seat still wants: this number and all after it. */
 static uint64_t seat_get_floor(const struct zoe_writer_seat *s, uint64_t limit) {
-	/* [CURSOR] [TAIL] acquire: the pin of the frame before it stands. */
+	/* [CURSOR] {acq.cursor} [TAIL] {acq.tail} acquire: the pin of the frame before it stands.
+	 */
 	uint64_t wanted = s->group ? atomic_load_explicit(&s->group->tail, memory_order_acquire)
 				   : atomic_load_explicit(&s->seat->cursor, memory_order_acquire);
 
@@ -163,14 +168,14 @@ static enum zoe_ring_result claim_oldest(
 		return ZOE_RING_NONE;
 	}
 	s = limit - w->ring.geo.depth - 1;
-	/* [ORDER] acquire: pairs with the commit; the state is then the one of that commit or
-	 * later. */
+	/* [ORDER] {claim.order} acquire: pairs with the commit; the state is then the one of that
+	 * commit or later. */
 	entry = atomic_load_explicit(zoe_ring_get_order(&w->ring, s), memory_order_acquire);
 	i = zoe_order_slot(entry);
 	if (zoe_order_seq(entry) != s || i >= w->ring.geo.n_slots) {
 		return ZOE_RING_NONE;
 	}
-	/* [STATE] acquire: a value to compare with; the claim itself decides. */
+	/* [STATE] {claim.look} acquire: a value to compare with; the claim itself decides. */
 	state = atomic_load_explicit(zoe_ring_get_state(&w->ring, i), memory_order_acquire);
 	if (state != zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, s)) {
 		return ZOE_RING_NONE;
@@ -190,7 +195,7 @@ static enum zoe_ring_result claim_any(
 		enum zoe_ring_result result;
 
 		w->rotor = i + 1;
-		/* [STATE] as in claim_oldest. */
+		/* [STATE] {claim.look} as in claim_oldest. */
 		state = atomic_load_explicit(zoe_ring_get_state(&w->ring, i), memory_order_acquire);
 		if (!state_is_recyclable(w, state, limit)) {
 			continue;
@@ -212,8 +217,8 @@ static enum zoe_ring_result claim_free(struct zoe_writer *w, uint32_t *slot) {
 		_Atomic zoe_u64 *word = zoe_ring_get_state(&w->ring, i);
 		uint64_t expected = 0;
 
-		/* [STATE] relaxed look, acquire claim: nobody can hold a FREE slot; acquire orders
-		 * us behind the producer that cancelled it. */
+		/* [STATE] {claim.look} relaxed, {claim.free} acquire: nobody can hold a FREE slot;
+		 * acquire orders us behind the producer that cancelled it. */
 		if (atomic_load_explicit(word, memory_order_relaxed) == 0 &&
 			atomic_compare_exchange_strong_explicit(word, &expected, writing,
 				memory_order_acquire, memory_order_relaxed)) {
@@ -230,8 +235,8 @@ static enum zoe_ring_result acquire_pass(
 	enum zoe_ring_result result;
 	uint64_t head, limit;
 
-	/* [LIMIT] SC, and before the roster: a consumer that joined after our look at the roster
-	 * took its start from a head that is not older than this one. */
+	/* [LIMIT] {acq.limit} SC, and before the roster: a consumer that joined after our look at
+	 * the roster took its start from a head that is not older than this one. */
 	head = atomic_load_explicit(&page->head, memory_order_seq_cst);
 	if (head & ZOE_HEAD_CLOSED) {
 		return ZOE_RING_MOVED;
@@ -240,7 +245,8 @@ static enum zoe_ring_result acquire_pass(
 	if (!roster_is_current(w)) {
 		return ZOE_RING_STALE;
 	}
-	/* [MOVE] SC: set by the broker after the close; a liar may have cleared the closed bit. */
+	/* [MOVE] {acq.ended} SC: set by the broker after the close; a liar may have cleared the
+	 * closed bit. */
 	if (atomic_load_explicit(&w->ring.control->ended, memory_order_seq_cst) != 0) {
 		return ZOE_RING_MOVED;
 	}
@@ -260,7 +266,8 @@ static uint32_t sum_bells(const struct zoe_writer *w) {
 
 	for (uint32_t i = 0; i < w->n_seats; i++) {
 		if (w->seats[i].seat) {
-			/* [BELL] acquire: what was released before is free for the next pass. */
+			/* [BELL] {-1} acquire: what was released before is free for the next pass.
+			 */
 			sum += atomic_load_explicit(&w->seats[i].seat->bell, memory_order_acquire);
 		}
 	}
@@ -277,7 +284,7 @@ enum zoe_ring_result zoe_ring_acquire(
 	enum zoe_ring_result result = acquire_pass(w, slot, wakes);
 
 	for (unsigned pass = 1; pass < MAX_PASSES && is_refusal(result); pass++) {
-		/* [BELL] acquire: did anything happen while we looked? If not, another look is
+		/* [BELL] {-4} acquire: did anything happen while we looked? If not, another look is
 		 * vain. */
 		uint32_t space = atomic_load_explicit(&page->space, memory_order_acquire);
 		uint64_t head = atomic_load_explicit(&page->head, memory_order_acquire);
@@ -295,7 +302,8 @@ enum zoe_ring_result zoe_ring_acquire(
 
 int zoe_ring_help(const struct zoe_ring *ring, uint64_t s) {
 	struct zoe_ring_page *page = zoe_ring_get_page(ring);
-	/* [ORDER] acquire: pairs with the commit, so that the committer's bid is visible. */
+	/* [ORDER] {help.order} acquire: pairs with the commit, so that the committer's bid is
+	 * visible. */
 	uint64_t entry = atomic_load_explicit(zoe_ring_get_order(ring, s), memory_order_acquire);
 	uint32_t slot = zoe_order_slot(entry);
 	uint64_t state, head = zoe_head_pack(s);
@@ -303,22 +311,24 @@ int zoe_ring_help(const struct zoe_ring *ring, uint64_t s) {
 	if (zoe_order_seq(entry) != s || slot >= ring->geo.n_slots) {
 		return 0;
 	}
-	/* [STATE] acquire, then acq_rel: hands the owner's payload on to readers. Exactly this bid:
-	 * an owner that bids anew has another number or none. */
+	/* [STATE] {help.state} acquire, {help.publish} acq_rel: hands the owner's payload on to
+	 * readers. Exactly this bid: an owner that bids anew has another number or none. */
 	state = atomic_load_explicit(zoe_ring_get_state(ring, slot), memory_order_acquire);
 	if (zoe_state_kind(state) == ZOE_SLOT_WRITING && zoe_state_seq(state) == s) {
 		atomic_compare_exchange_strong_explicit(zoe_ring_get_state(ring, slot), &state,
 			zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, s), memory_order_acq_rel,
 			memory_order_relaxed);
 	}
-	/* [PUB] SC: counts the frame; readers' acquire of head sees the PUBLISHED state. */
+	/* [PUB] {help.count} SC: counts the frame; readers' acquire of head sees the PUBLISHED
+	 * state. */
 	atomic_compare_exchange_strong_explicit(&page->head, &head, zoe_head_pack(s + 1),
 		memory_order_seq_cst, memory_order_seq_cst);
 	return 1;
 }
 
 void zoe_ring_scan(struct zoe_writer *w, struct zoe_wakes *wakes) {
-	/* [BELL] [SLEEP] SC loads after the SC head CAS; sleepers store SC, then look at head. */
+	/* [BELL] {scan.space_waiting} [SLEEP] {scan.waiting} {scan.arm} SC loads after the SC head
+	 * CAS; sleepers store SC, then look at head. */
 	if (atomic_load_explicit(
 		    &zoe_ring_get_page(&w->ring)->space_waiting, memory_order_seq_cst)) {
 		wakes->flags |= ZOE_WAKE_HEAD | ZOE_WAKE_SPACE;
@@ -350,7 +360,8 @@ static void payload_fence(void) {
 }
 
 /* Replaces a word that only producers of this ring write, and broker and helpers at most write the
- * same value to. The only producer does without the exchange. [ORDER] [STATE] acq_rel. */
+ * same value to. The only producer does without the exchange. [ORDER] {pub.commit} [STATE]
+ * {pub.state} acq_rel. */
 static int word_replace(
 	const struct zoe_writer *w, _Atomic zoe_u64 *word, uint64_t from, uint64_t to) {
 	if (w->is_sole) {
@@ -366,7 +377,7 @@ static enum zoe_ring_result publish_bid(
 	struct zoe_writer *w, uint32_t slot, uint64_t *held, uint64_t *seq) {
 	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
 	struct zoe_frame_header *hdr = (void *)zoe_ring_get_header(&w->ring, slot);
-	/* [PUB] acquire: pairs with the head CAS of the frame before. */
+	/* [PUB] {pub.head} acquire: pairs with the head CAS of the frame before. */
 	uint64_t head = atomic_load_explicit(&page->head, memory_order_acquire);
 	uint64_t s = zoe_head_seq(head), entry, bid;
 	_Atomic zoe_u64 *order = zoe_ring_get_order(&w->ring, s);
@@ -378,7 +389,7 @@ static enum zoe_ring_result publish_bid(
 		/* The mutant dawdles, so that a run of seconds meets what it breaks. [ORDER] */
 		(void)atomic_load_explicit(order, memory_order_acquire);
 	}
-	entry = atomic_load_explicit(order, memory_order_acquire); /* [ORDER] */
+	entry = atomic_load_explicit(order, memory_order_acquire); /* [ORDER] {pub.order} */
 	if (zoe_order_seq(entry) > s && ZOE_MUTANT != MUTANT_STALE_HEAD) {
 		return ZOE_RING_NONE; /* our s is stale */
 	}
@@ -420,7 +431,8 @@ enum zoe_ring_result zoe_ring_publish(
 		if (result == ZOE_RING_NONE || result == ZOE_RING_BUSY) {
 			/* 10,000 rounds are lost only to a producer that breaks the rules. */
 			atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot),
-				&held, 0, memory_order_acq_rel, memory_order_relaxed); /* [STATE] */
+				&held, 0, memory_order_acq_rel,
+				memory_order_relaxed); /* [STATE] {-1} */
 			space_signal(&w->ring, wakes);
 			return ZOE_RING_ROGUE;
 		}
@@ -431,7 +443,8 @@ enum zoe_ring_result zoe_ring_publish(
 	word_replace(w, zoe_ring_get_state(&w->ring, slot), held,
 		zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, *seq));
 	head = zoe_head_pack(*seq);
-	/* [PUB] SC: the frame counts from here; SC also orders the scan below behind it. */
+	/* [PUB] {pub.count} SC: the frame counts from here; SC also orders the scan below behind
+	 * it. */
 	if (!atomic_compare_exchange_strong_explicit(&page->head, &head, zoe_head_pack(*seq + 1),
 		    memory_order_seq_cst, memory_order_seq_cst) &&
 		head == (zoe_head_pack(*seq) | ZOE_HEAD_CLOSED)) {
@@ -444,7 +457,7 @@ enum zoe_ring_result zoe_ring_publish(
 void zoe_ring_cancel(struct zoe_writer *w, uint32_t slot, struct zoe_wakes *wakes) {
 	uint64_t expected = zoe_state_pack(ZOE_SLOT_WRITING, w->owner, 0);
 
-	/* [STATE] acq_rel: the next owner of the slot is ordered behind us. */
+	/* [STATE] {cancel.state} acq_rel: the next owner of the slot is ordered behind us. */
 	if (atomic_compare_exchange_strong_explicit(zoe_ring_get_state(&w->ring, slot), &expected,
 		    0, memory_order_acq_rel, memory_order_relaxed)) {
 		space_signal(&w->ring, wakes);
@@ -455,7 +468,8 @@ void zoe_ring_set_space_waiting(const struct zoe_writer *w, int is_waiting) {
 	struct zoe_ring_page *page = zoe_ring_get_page(&w->ring);
 	uint64_t bit = UINT64_C(1) << zoe_owner_lane(w->owner);
 
-	/* [BELL] SC: announced before the last look at what would end the wait. */
+	/* [BELL] {wait.space_waiting} {wait.done} SC: announced before the last look at what would
+	 * end the wait. */
 	if (is_waiting) {
 		atomic_fetch_or_explicit(&page->space_waiting, bit, memory_order_seq_cst);
 	} else {
