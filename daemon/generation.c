@@ -244,7 +244,7 @@ void seat_set_start(struct seat *seat, uint64_t h) {
 	if (seat->group) {
 		group_set_tail(seat->group, h);
 	}
-	/* [CURSOR] {join.cursor} {move.cursor} release: as in group_set_tail(). */
+	/* [CURSOR] {join.cursor} release: as in group_set_tail(). */
 	atomic_store_explicit(&seat->words->cursor, h, memory_order_release);
 }
 

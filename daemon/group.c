@@ -97,7 +97,7 @@ void group_leave(struct seat *seat) {
 }
 
 void group_set_tail(struct group *group, uint64_t h) {
-	/* [TAIL] {join.tail} {move.tail} release: producers that see it know the members' seats,
+	/* [TAIL] {join.tail} release: producers that see it know the members' seats,
 	 * see roster.c. */
 	atomic_store_explicit(&group->words->tail, h, memory_order_release);
 }

@@ -8,7 +8,7 @@ enum { HEADER_BYTES = 256 }; // without the tags
 enum { MUTANT_PIN_RELEASED = 11, MUTANT_UNPIN_RELAXED = 12 };
 
 uint64_t zoe_ring_get_head(const struct zoe_reader *r, int *is_closed) {
-	/* [PUB] {take.head} {poll.head} acquire: frames below head are PUBLISHED for us. */
+	/* [PUB] {take.head} acquire: frames below head are PUBLISHED for us. */
 	uint64_t head =
 		atomic_load_explicit(&zoe_ring_get_page(&r->ring)->head, memory_order_acquire);
 

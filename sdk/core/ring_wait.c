@@ -208,7 +208,7 @@ int zoe_writer_wait(
 			words[n++] = wait_word(&w->seats[i].seat->bell, seen->bell[i]);
 		}
 	}
-	result = futex_wait_many(words, n, timeout_ns); /* {wait.sleep} {acq.sleep} */
+	result = futex_wait_many(words, n, timeout_ns); /* {wait.sleep} */
 	if (result == -ENOSYS) {
 		/* Before Linux 5.16 only one word can be waited for: look every 2 ms. */
 		result = futex_wait_one(&page->space, seen->space,

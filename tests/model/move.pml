@@ -126,16 +126,16 @@ acquire:
 	do
 	:: c < NC ->
 #if GROUP
-		if :: seen[c] && tail[g] + DEPTH < limit -> good = 0 :: else fi;	/* {floor.tail} */
+		if :: seen[c] && tail[g] + DEPTH < limit -> good = 0 :: else fi;	/* {acq.tail} */
 #else
-		if :: seen[c] && cursor[SEAT(g, c)] + DEPTH < limit -> good = 0 :: else fi;	/* {floor.cursor} */
+		if :: seen[c] && cursor[SEAT(g, c)] + DEPTH < limit -> good = 0 :: else fi;	/* {acq.cursor} */
 #endif
 		c++
 	:: else -> break
 	od;
 	if :: !good -> goto wait :: else fi;
 	atomic { i = 0; do :: i < NS - 1 -> i++ :: break od };
-	atomic {							/* {claim.state} {claim.pins} {own.state} {free.claim} */
+	atomic {							/* {claim.state} {claim.pins} {claim.own} {claim.free} */
 		if
 		:: kind[SLOT(g, i)] == FREE
 		:: kind[SLOT(g, i)] == PUBLISHED && seq[SLOT(g, i)] + DEPTH < limit ->
@@ -157,7 +157,7 @@ publish:
 	:: order_set[NUMBER(g, s)] -> COUNT(g, s); goto publish		/* {help.count} */
 	:: else
 	fi;
-	atomic {							/* {bid.state} {pub.order} {pub.state} */
+	atomic {							/* {pub.bid} {pub.commit} {pub.state} */
 		if
 		:: order_set[NUMBER(g, s)] -> goto publish
 		:: else ->
@@ -215,7 +215,7 @@ proctype consumer(byte me) {
 	atomic { g = joined_in[me]; want = begin[me] };
 	do
 	:: atomic { MAY_TAKE(g) && WANTED(g) < head[g] -> want = WANTED(g) };	/* {take.head} {queue.tail} */
-		atomic { assert(order_set[NUMBER(g, want)]); slot = order_slot[NUMBER(g, want)] };	/* {take.entry} */
+		atomic { assert(order_set[NUMBER(g, want)]); slot = order_slot[NUMBER(g, want)] };	/* {take.order} */
 		pin[SEAT(g, me)] = slot + 1;				/* {take.pin} */
 		has_won = 1;
 		atomic {						/* {take.state} */
@@ -277,7 +277,7 @@ proctype consumer(byte me) {
 
 inline join(g) {
 	cursor[SEAT(g, NC - 1)] = 0;
-	member[SEAT(g, NC - 1)] = 1;					/* {roster.count} */
+	member[SEAT(g, NC - 1)] = 1;					/* {join.roster} */
 	h = head[g];							/* {join.head} */
 	cursor[SEAT(g, NC - 1)] = h;					/* {join.cursor} */
 	atomic { joined_in[NC - 1] = g; begin[NC - 1] = h; told_consumer[NC - 1] = g; has_joined[NC - 1] = 1 }
@@ -297,7 +297,7 @@ inline set_starts(g) {						/* step 4 */
 	od;
 	tail[g] = h;							/* {join.tail} */
 	start[g] = h;
-	head[g] = h							/* {start.head} */
+	head[g] = h							/* {move.start} */
 }
 
 inline list_seats(g) {						/* step 1 */
@@ -323,13 +323,13 @@ proctype broker() {
 #if LATE
 		if :: !has_joined[NC - 1] -> join(g - 1) :: skip fi;
 #endif
-		if :: RULE == 46 -> skip :: else -> list_seats(g) fi;	/* {roster.count} */
+		if :: RULE == 46 -> skip :: else -> list_seats(g) fi;	/* {join.roster} */
 #if RULE == 48
 		h = head[g - 1]; closed[g - 1] = 1;			/* a number that was read, not the one that won */
 #else
 close:		s = head[g - 1];					/* {close.head} */
 		if :: order_set[NUMBER(g - 1, s)] -> COUNT(g - 1, s); goto close :: else fi;	/* {help.count} */
-		atomic { if :: head[g - 1] == s -> closed[g - 1] = 1; h = s :: else -> goto close fi };	/* {close.state} */
+		atomic { if :: head[g - 1] == s -> closed[g - 1] = 1; h = s :: else -> goto close fi };	/* {close.bit} */
 #endif
 		set_starts(g);
 		if :: RULE == 46 -> tell_producers(g); list_seats(g) :: else fi;
@@ -341,7 +341,7 @@ close:		s = head[g - 1];					/* {close.head} */
 		i = 0;
 		do
 		:: i < NS ->
-			atomic {					/* {repair.state} */
+			atomic {					/* {repair.free} */
 				if
 				:: kind[SLOT(g - 1, i)] == WRITING && owner[SLOT(g - 1, i)] == 1 ->
 					kind[SLOT(g - 1, i)] = FREE; owner[SLOT(g - 1, i)] = 0

@@ -13,6 +13,7 @@
  *                                                       must be reliable, and loses the right to be
  *   NS         slots                             DIE    producer 0 may die at any step
  *   FAIL       consumers may pin a slot for a take that fails
+ *   CANCEL     a producer may give its slot back instead of publishing
  * RULE switches one rule off, see tests/model/mutants.
  */
 #ifndef NP
@@ -41,6 +42,9 @@
 #endif
 #ifndef FAIL
 #define FAIL 0
+#endif
+#ifndef CANCEL
+#define CANCEL 0
 #endif
 #ifndef RULE
 #define RULE 0
@@ -73,7 +77,7 @@ inline try_acquire() {
 	do
 	:: c < NC ->
 		if
-		:: member[c] && reliable[c] && cursor[c] + DEPTH < limit -> owed = 1; blocker = c	/* {floor.cursor} */
+		:: member[c] && reliable[c] && cursor[c] + DEPTH < limit -> owed = 1; blocker = c	/* {acq.cursor} */
 		:: else
 		fi;
 		c++
@@ -81,11 +85,11 @@ inline try_acquire() {
 	od;
 	do
 	:: i < NS && !took && !owed ->
-		atomic { q = slot[i] };				/* {acq.any} */
+		atomic { q = slot[i] };				/* {claim.look} */
 		if
-		:: q == 0 -> atomic { if :: slot[i] == 0 -> slot[i] = OWN + p; took = 1 :: else -> i++ fi }	/* {free.claim} */
+		:: q == 0 -> atomic { if :: slot[i] == 0 -> slot[i] = OWN + p; took = 1 :: else -> i++ fi }	/* {claim.free} */
 		:: q > 0 && q < OWN && q + DEPTH < limit ->
-			atomic {				/* {claim.state} {claim.pins} {own.state} */
+			atomic {				/* {claim.state} {claim.pins} {claim.own} */
 				bad = (slot[i] != q); c = 0;
 				do
 				:: c < NC -> if :: member[c] && pin[c] == i + 1 -> bad = 1 :: else fi; c++
@@ -137,6 +141,20 @@ acquire:
 		if :: !took -> goto acquire :: else fi
 	:: else
 	fi;
+#if CANCEL
+	if
+	:: slot[i] = 0;						/* {cancel.state} */
+		if
+		:: RULE == 67 -> skip
+		:: else ->
+			space++;				/* {signal.space} */
+			if :: space_waiting != 0 -> WAKE_SPACE :: else fi	/* {signal.space_waiting} */
+		fi;
+		n++;
+		goto next
+	:: skip
+	fi;
+#endif
 publish:
 	s = head;						/* {pub.head} */
 	if
@@ -145,7 +163,7 @@ publish:
 		goto publish
 	:: else
 	fi;
-	atomic { if :: committed == s - 1 && head == s -> committed = s; slot[i] = s :: else -> goto publish fi };	/* {pub.order} */
+	atomic { if :: committed == s - 1 && head == s -> committed = s; slot[i] = s :: else -> goto publish fi };	/* {pub.commit} */
 	atomic { if :: head == s -> head = s + 1 :: else fi };	/* {pub.count} */
 	/* the scan */
 	bad = (space_waiting != 0);				/* {scan.space_waiting} */
@@ -162,7 +180,8 @@ publish:
 	:: else -> break
 	od;
 	if :: bad -> WAKE_HEAD; if :: space_waiting != 0 -> WAKE_SPACE :: else fi :: else fi;
-	n++
+	n++;
+next:	skip
 	od
 	} unless { dead[p] };
 	finished[p] = 1
@@ -188,7 +207,7 @@ proctype consumer(byte me) {
 		h = head;					/* {take.head} */
 		if
 		:: cursor[me] < h ->
-			atomic {				/* {take.entry} {take.pin} {take.state}, if it is still there */
+			atomic {				/* {take.order} {take.pin} {take.state}, if it is still there */
 				i = 0; do :: i < NS && slot[i] != cursor[me] -> i++ :: else -> break od;
 				assert(i < NS || !reliable[me]);
 				if :: i < NS -> pin[me] = i + 1 :: else fi
@@ -239,7 +258,7 @@ inline judge_seat() {
 	if
 	:: cursor[c] + DEPTH < head ->				/* {report.cursor} {report.head} */
 		reliable[c] = 0;
-		roster++;					/* {roster.count} */
+		roster++;					/* {join.roster} */
 		if :: RULE == 66 -> skip :: else -> space++; WAKE_SPACE fi	/* {roster.space} */
 	:: else -> skip
 	fi
@@ -252,7 +271,7 @@ end:	do
 	:: atomic { dead[0] && finished[0] && !repaired[0] -> repaired[0] = 1 };
 		i = 0;
 		do
-		:: i < NS -> atomic { if :: slot[i] == OWN -> slot[i] = 0 :: else fi }; i++	/* {repair.state} */
+		:: i < NS -> atomic { if :: slot[i] == OWN -> slot[i] = 0 :: else fi }; i++	/* {repair.free} */
 		:: else -> break
 		od;
 		atomic { if :: committed == head && RULE != 13 -> head = head + 1 :: else fi };	/* {repair.head} {help.count} */
