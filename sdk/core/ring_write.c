@@ -385,10 +385,6 @@ static enum zoe_ring_result publish_bid(
 	if (head & ZOE_HEAD_CLOSED) {
 		return ZOE_RING_MOVED;
 	}
-	for (unsigned i = 0; ZOE_MUTANT == MUTANT_STALE_HEAD && i < 100; i++) {
-		/* The mutant dawdles, so that a run of seconds meets what it breaks. [ORDER] */
-		(void)atomic_load_explicit(order, memory_order_acquire);
-	}
 	entry = atomic_load_explicit(order, memory_order_acquire); /* [ORDER] {pub.order} */
 	if (zoe_order_seq(entry) > s && ZOE_MUTANT != MUTANT_STALE_HEAD) {
 		return ZOE_RING_NONE; /* our s is stale */
