@@ -43,6 +43,11 @@ static void unpin(const struct zoe_reader *r, uint32_t k) {
 	zoe_seat_wake(r->seat, &wakes);
 }
 
+void held_release(const struct held *held) {
+	frame_check(&held->reader.ring, held->slot, held->seq);
+	unpin(&held->reader, held->pin);
+}
+
 static struct zoe_reader reader_enter(const struct party *me, uint32_t generation) {
 	struct generation *g = &test.shared->generations[generation];
 
@@ -122,12 +127,30 @@ static void count_take(const struct party *me, uint64_t seq) {
 	}
 }
 
+/* What a consumer that stays goes by. */
+struct stay {
+	const struct party *me;
+	struct zoe_reader reader;
+	struct releaser *releaser;
+};
+
+static void let_go(struct stay *stay, const struct held *held) {
+	if (held->seq % 2) {
+		releaser_give(stay->releaser, held);
+	} else {
+		unpin(&held->reader, held->pin);
+	}
+}
+
 /* Takes what is next. Returns: false, nothing is. */
-static bool take_next(const struct party *me, struct zoe_reader *r, uint32_t k, uint64_t *want) {
+static bool take_next(struct stay *stay, uint32_t k, uint64_t *want) {
+	const struct party *me = stay->me;
+	struct zoe_reader *r = &stay->reader;
 	struct zoe_queued taken = {0};
 	struct zoe_wakes wakes = {0};
 	enum zoe_ring_result result;
 
+	releaser_await(stay->releaser, k);
 	if (me->role == MEMBER) {
 		result = zoe_ring_take_queued(r, k, &taken, &wakes);
 		*want = zoe_ring_get_tail(r, zoe_ring_get_head(r, NULL));
@@ -148,7 +171,7 @@ static bool take_next(const struct party *me, struct zoe_reader *r, uint32_t k, 
 		}
 		frame_check(&r->ring, taken.slot, taken.seq);
 		count_take(me, taken.seq);
-		unpin(r, k);
+		let_go(stay, &(struct held){*r, taken.seq, k, taken.slot});
 	} else if (me->role == EVERY) {
 		check_hole(r, *want);
 		++*want;
@@ -176,20 +199,23 @@ static bool follow(
 
 static void stay(const struct party *me) {
 	uint32_t generation = me->joined;
-	struct zoe_reader r = reader_enter(me, generation);
+	struct releaser releaser;
+	struct stay s = {.me = me, .reader = reader_enter(me, generation), .releaser = &releaser};
 	uint64_t want = me->begin;
 
+	releaser_init(&releaser);
 	for (uint32_t k = 0;; k = (k + 1) % HOLD) {
 		bool is_last = stress_get_stop() == STOP_ALL;
 
-		if (take_next(me, &r, k, &want) || follow(me, &r, &generation, want)) {
+		if (take_next(&s, k, &want) || follow(me, &s.reader, &generation, want)) {
 			continue;
 		}
 		if (is_last) {
 			break; /* everything there is was read, and nothing comes any more */
 		}
-		sleep_for_frame(me, &r, want);
+		sleep_for_frame(me, &s.reader, want);
 	}
+	releaser_finish(&releaser);
 	if (me->role == RELIABLE) {
 		stress_count(&test.shared->tallies.owed, want - me->begin);
 	}

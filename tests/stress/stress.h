@@ -91,6 +91,31 @@ enum stop stress_get_stop(void);
 void producer_run(const struct party *me);
 void consumer_run(const struct party *me);
 
+/* A frame that is to be looked at once more and let go of. */
+struct held {
+	struct zoe_reader reader;
+	uint64_t seq;
+	uint32_t pin, slot;
+};
+void held_release(const struct held *held);
+
+/* A consumer's second thread, which lets go of every other frame in its place. */
+struct releaser {
+	struct held held[HOLD];
+	unsigned n_held;
+	_Atomic uint32_t is_busy[HOLD]; // 1: the pin is in its hands
+	bool is_ending;
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	pthread_t thread;
+};
+void releaser_init(struct releaser *releaser);
+void releaser_give(struct releaser *releaser, const struct held *held);
+/* Returns when the pin is free again. */
+void releaser_await(struct releaser *releaser, uint32_t pin);
+/* Ends the thread when all is released. */
+void releaser_finish(struct releaser *releaser);
+
 /* The broker's deeds; of the main process, but for seat_list() of joiners. */
 void seat_list(uint32_t generation, uint32_t seat, bool is_in, uint32_t flags);
 void party_join(struct party *p);
