@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --stops N      SIGSTOP of a random party for some ms, N times\n"
 	"  --moves N      to a next generation, spread over the run; at most 63, without joiners\n"
 	"  --seed N       of the choice of parties and pauses (1)\n"
+	"  --sleepy       nobody spins: who was not woken stays asleep\n"
 	"  --expect-wrong succeed if something went wrong\n";
 
 void stress_count(_Atomic uint64_t *counter, uint64_t n) {
@@ -58,7 +59,7 @@ static void add_parties(enum role role, unsigned n) {
 		p->role = role;
 		p->turn = 1;
 		p->index = role == PRODUCER ? i : test.n_parties - test.n_producers;
-		p->sleeps = i % 2 == 1 || role == MEMBER;
+		p->sleeps = i % 2 == 1 || role == MEMBER || test.is_sleepy;
 		test.n_parties++;
 		test.n_producers += role == PRODUCER;
 	}
@@ -72,8 +73,8 @@ static const struct option options[] = {{"seconds", 1, NULL, 's'}, {"producers",
 	{"joiners", 1, NULL, 'j'}, {"every", 1, NULL, 'e'}, {"reliable", 1, NULL, 'r'},
 	{"group", 1, NULL, 'g'}, {"kills", 1, NULL, 'k'}, {"stops", 1, NULL, 'S'},
 	{"moves", 1, NULL, 'm'}, {"seed", 1, NULL, 'x'}, {"sole", 0, NULL, 'o'},
-	{"processes", 0, NULL, 'P'}, {"expect-wrong", 0, NULL, 'w'}, {"help", 0, NULL, 'h'},
-	{NULL, 0, NULL, 0}};
+	{"sleepy", 0, NULL, 'z'}, {"processes", 0, NULL, 'P'}, {"expect-wrong", 0, NULL, 'w'},
+	{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
 
 static void set_option(struct wish *wish, int letter, unsigned value) {
 	switch (letter) {
@@ -109,6 +110,9 @@ static void set_option(struct wish *wish, int letter, unsigned value) {
 		break;
 	case 'o':
 		test.is_sole = true;
+		break;
+	case 'z':
+		test.is_sleepy = true;
 		break;
 	case 'P':
 		test.is_processes = true;

@@ -75,7 +75,7 @@ struct test {
 	struct party parties[MAX_PARTIES];
 	unsigned n_parties, n_producers, seconds, n_kills, n_stops, n_moves, seed;
 	uint32_t newest; // generation, as the broker knows
-	bool is_processes, is_sole, expects_wrong;
+	bool is_processes, is_sole, is_sleepy, expects_wrong;
 };
 
 extern struct test test;
