@@ -114,6 +114,7 @@ const struct command commands[] = {
 		"  latency    60 and 1000 frames a second: sleeping, event loop, busy; a futex "
 		"wake,\n"
 		"             a socket with epoll, a word looked at\n"
+		"  cold       publish and take after 8 ms of sleep; the same at once again\n"
 		"  fanout     1, 4, 8, 16 sleeping readers; as many on one futex\n"
 		"  cpu        CPU time a frame of producer, readers, broker; a bare futex\n"
 		"  bad        one reader of four slow or stopped; the others while it behaves\n"

@@ -14,7 +14,7 @@
 #include "bench.h"
 
 enum { READERS = 4, BAD = 3, FPS = 60, SLOW_US = 100000, MAX_FRAMES = 4096 };
-enum { TURN_FRAMES = 60, MAX_TURNS = 16 };
+enum { TURN_FRAMES = 60, MAX_TURNS = 10 };
 enum manners { GOOD, SLOW, STOPPED, N_MANNERS };
 
 struct sampled {

@@ -36,6 +36,8 @@ static const struct measure measures[] = {
 		"             floor: a bare futex wake, alone and with the memory that any ring\n"
 		"             touches; a socket in epoll, and in an epoll in epoll; a word looked "
 		"at"},
+	{"cold", measure_cold,
+		"publish and take on a CPU that has just slept; floor: the same at once again"},
 	{"fanout", measure_fanout,
 		"the same with 1, 4, 8, 16 sleeping readers; floor: as many on one futex"},
 	{"cpu", measure_cpu,

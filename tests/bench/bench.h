@@ -89,7 +89,7 @@ void paced_measure(const struct bench *b, const struct paced *p);
 
 void measure_attach(const struct bench *b);
 void measure_bad(const struct bench *b);
-void measure_copy(const struct bench *b);
+void measure_cold(const struct bench *b);
 void measure_cost(const struct bench *b);
 void measure_cpu(const struct bench *b);
 void measure_fanout(const struct bench *b);

@@ -213,7 +213,7 @@ static double rss_kib_of(pid_t pid) {
 }
 
 void measure_cpu(const struct bench *b) {
-	struct plan plan = {b->is_short ? 5 : 30, b->is_short ? 30 : 60};
+	struct plan plan = {b->is_short ? 5 : 20, b->is_short ? 30 : 60};
 	struct shared *s = bench_share(sizeof(*s));
 	struct zoe_client *client = bench_connect(b);
 	struct zoe_producer *producer = bench_produce(client, "cpu", 1920, 1080);

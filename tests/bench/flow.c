@@ -205,8 +205,8 @@ static void measure_copied(const struct bench *b, struct flow *f) {
 	f->bare = bench_share(sizeof(*f->bare));
 	f->size = (size_t)f->width * f->height * 4;
 	f->frames = bench_frames(f->n_slots * f->size);
-	f->n_rounds = b->is_short ? 8 : MAX_ROUNDS;
-	f->n_frames = (uint32_t)((b->is_short ? 512u << 20 : 1024u << 20) / f->size);
+	f->n_rounds = b->is_short ? 8 : 40;
+	f->n_frames = (uint32_t)((512u << 20) / f->size);
 	reader = bench_fork();
 	if (reader == 0) {
 		read_rounds(b, f);

@@ -5,7 +5,7 @@
 enum { PAUSE_60_US = 8333, PAUSE_1000_US = 500 };
 
 void measure_latency(const struct bench *b) {
-	uint32_t n_slow = b->is_short ? 150 : 1800, n_fast = b->is_short ? 1500 : 8000;
+	uint32_t n_slow = b->is_short ? 150 : 1200, n_fast = b->is_short ? 1500 : 8000;
 	const struct paced all[] = {
 		{"latency, 60/s, sleeping", PACED_SLEEP, 1, n_slow, PAUSE_60_US, 1.10, 1.10},
 		{"latency, 60/s, sleeping, and a bare ring", PACED_RING, 1, n_slow, PAUSE_60_US,

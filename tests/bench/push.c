@@ -169,7 +169,7 @@ static double step_gbps(copy_fn copy, const struct arena *a, bool is_read) {
 static void measure_way(
 	const struct bench *b, const struct copy_way *way, const struct arena *a, bool is_read) {
 	static double samples[MAX_ROUNDS], cached[MAX_ROUNDS];
-	unsigned n_rounds = b->is_short ? 6 : 40;
+	unsigned n_rounds = b->is_short ? 6 : 20;
 	copy_fn plain = copy_ways()[0].copy;
 	char name[64];
 
