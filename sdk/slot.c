@@ -244,11 +244,9 @@ static int acquire_until(struct zoe_producer *p, const struct zoe_format *f, uin
 	}
 }
 
-static_assert(sizeof(struct zoe_format) == 72, "a format has no padding: its bytes compare");
-
 /* To the byte the last one published, which was found sane then. */
 static bool format_is_published(const struct zoe_producer *p, const struct zoe_format *f) {
-	return p->published.fourcc != 0 && memcmp(f, &p->published, sizeof(*f)) == 0;
+	return p->published.fourcc != 0 && zoe_format_is_equal(f, &p->published);
 }
 
 int zoe_producer_acquire(

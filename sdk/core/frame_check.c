@@ -20,10 +20,8 @@ static bool has_sane_fractions(const struct zoe_frame_header *hdr) {
 	return hdr->rate_den != 0 && (hdr->par_num == 0) == (hdr->par_den == 0);
 }
 
-static_assert(sizeof(struct zoe_format) == 72, "a format has no padding: its bytes compare");
-
 static bool format_is_known(const struct zoe_format *f, const struct zoe_format *known) {
-	return known->n_planes != 0 && memcmp(f, known, sizeof(*f)) == 0;
+	return known->n_planes != 0 && zoe_format_is_equal(f, known);
 }
 
 int zoe_frame_header_check_known(const struct zoe_frame_header *copy, uint64_t slot_bytes,
