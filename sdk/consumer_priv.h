@@ -26,28 +26,31 @@ enum zoe_consume_state {
 };
 
 struct zoe_consumer {
+	/* What every next() looks at, together, as in struct zoe_view. */
 	struct zoe_client *client; // counted
+	struct zoe_consumer_options options;
+	enum zoe_consume_state state;
+	uint32_t n_views, current;             // current: index of the one read from
+	struct zoe_view *views[ZOE_MAX_VIEWS]; // oldest first
+	uint64_t want;                         // next number; 0 = not begun
+	uint64_t missed;                       // since the last frame given out
+	uint64_t due_ns;                       // max_fps: no frame before; 0 = no limit, or at once
+	uint64_t service_ns;                   // when the socket was last looked at
+	bool is_parked_start, is_discont;
+	bool is_demoted; // was reliable, may lose frames now
+	struct zoe_pollable pollable;
+	int bell; // our end of the doorbell; -1 = none
+	/* The rest. */
+	uint32_t bell_serial;
 	struct zoe_handle handle;
 	_Atomic uint32_t n_refs; // the user's and one a view
 	struct zoe_link link;
-	struct zoe_consumer_options options;
 	char group[ZOE_GROUP_BYTES]; // options.group points here
 	char stream[ZOE_NAME_BYTES], name[112];
-	enum zoe_consume_state state;
-	uint32_t epoch, serial;                // of the request to attach
-	int refused;                           // the reason, once refused
-	struct zoe_view *views[ZOE_MAX_VIEWS]; // oldest first
-	uint32_t n_views, current;             // index of the one read from
-	uint64_t want;                         // next number; 0 = not begun
-	uint64_t last_lineage, missed;         // missed: since the last frame given out
-	uint64_t due_ns;                       // max_fps: no frame before; 0 = no limit, or at once
-	bool is_parked_start, is_discont;
-	bool is_demoted; // was reliable, may lose frames now
+	uint32_t epoch, serial; // of the request to attach
+	int refused;            // the reason, once refused
+	uint64_t last_lineage;
 	uint32_t events;
-	uint64_t service_ns; // when the socket was last looked at
-	struct zoe_pollable pollable;
-	int bell; // our end of the doorbell; -1 = none
-	uint32_t bell_serial;
 };
 
 /* Does what the socket has for us; never waits. Returns: 0; -errno why there is no broker. */

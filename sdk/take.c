@@ -34,7 +34,7 @@ static void update_want(struct zoe_consumer *s, const struct zoe_view *view, uin
 
 	if (is_queue(s)) {
 		s->want = zoe_ring_get_tail(&view->reader, head);
-	} else if (s->want > head && !is_future && head >= view->region.start) {
+	} else if (s->want > head && !is_future && head >= view->reader.start) {
 		s->want = head;
 		s->is_discont = true;
 	}
@@ -108,7 +108,7 @@ static void skip_lost(struct zoe_consumer *s, const struct zoe_view *view, uint6
 static int no_frame(const struct zoe_view *view, bool is_drained) {
 	/* [END] acquire: the broker's word, set after the last frame. */
 	return is_drained && atomic_load_explicit(
-				     &view->region.ring.control->stream_ended, memory_order_acquire)
+				     &view->reader.ring.control->stream_ended, memory_order_acquire)
 		       ? -ENODATA
 		       : -EAGAIN;
 }

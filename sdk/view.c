@@ -90,6 +90,7 @@ int zoe_view_create(
 		zoe_view_unref(view);
 		return error;
 	}
+	view->generation = view->region.generation;
 	view->reader.ring = view->region.ring;
 	view->reader.seat = zoe_seat_at(view->seat_map, msg->seat);
 	view->reader.group = view->group_map;
@@ -102,13 +103,13 @@ int zoe_view_create(
 static void unpin(struct zoe_view *view, uint32_t pin) {
 	struct zoe_wakes wakes = {0};
 
-	zoe_ring_unpin(&view->region.ring, view->reader.seat, pin, &wakes);
+	zoe_ring_unpin(&view->reader.ring, view->reader.seat, pin, &wakes);
 	zoe_seat_wake(view->reader.seat, &wakes);
 }
 
 /* Fills the public frame from a private copy of the header. */
 static int loan_fill(struct zoe_loan *loan, uint32_t slot, uint64_t s) {
-	const struct zoe_ring *ring = &loan->view->region.ring;
+	const struct zoe_ring *ring = &loan->view->reader.ring;
 	const unsigned char *shared = zoe_ring_get_header(ring, slot);
 	const uint8_t *payload = ring->frames + (size_t)slot * ring->geo.slot_stride;
 	struct zoe_frame *f = &loan->frame;
@@ -136,7 +137,7 @@ static int loan_fill(struct zoe_loan *loan, uint32_t slot, uint64_t s) {
 	f->user[1] = hdr.user[1];
 	f->clock = hdr.clock;
 	f->flags = hdr.flags;
-	f->generation = loan->view->region.generation;
+	f->generation = loan->view->generation;
 	f->rate_num = hdr.rate_num;
 	f->rate_den = hdr.rate_den;
 	return 0;

@@ -28,19 +28,22 @@ struct zoe_loan {
 };
 
 struct zoe_view {
+	/* What every take looks at stands together: a CPU that has slept has none of it at hand. */
 	_Atomic uint32_t n_refs;
-	struct zoe_region region;
-	struct zoe_reader reader;
-	void *seat_map, *group_map; // group_map: NULL unless a member of a queue group
-	int seat_fd;                // kept for a broker that returns
-	uint64_t want;              // first number to take; 0 = the consumer's choice
-	uint32_t hold, epoch;       // epoch: of the connection that gave it
-	uint64_t end;               // first number of the next generation; UINT64_MAX = not known
-	uint64_t taken, lost;       // shown to admins through the seat
+	uint32_t hold, generation;
+	uint64_t end;         // first number of the next generation; UINT64_MAX = not known
+	uint64_t taken, lost; // shown to admins through the seat
 	const struct zoe_client *client; // borrowed through owner
-	void (*dropped)(void *owner);    // told after the view is gone
-	void *owner;
+	struct zoe_reader reader;        // with a copy of region.ring
 	struct zoe_loan loans[ZOE_MAX_PINS];
+	/* The rest. */
+	struct zoe_region region;
+	void *seat_map, *group_map;   // group_map: NULL unless a member of a queue group
+	int seat_fd;                  // kept for a broker that returns
+	uint32_t epoch;               // of the connection that gave it
+	uint64_t want;                // first number to take; 0 = the consumer's choice
+	void (*dropped)(void *owner); // told after the view is gone
+	void *owner;
 };
 
 /* Makes a view from the broker's message; fds are ring, frames, control, seat [, group], borrowed.
