@@ -17,13 +17,17 @@ static bool is_queue(const struct zoe_consumer *s) {
 	return s->options.group != NULL;
 }
 
+static bool is_reliable(const struct zoe_consumer *s) {
+	return s->options.delivery == ZOE_RELIABLE || s->options.delivery == ZOE_QUEUE_RELIABLE;
+}
+
 /* Counts frames that were asked for and cannot be had. */
 static void count_lost(struct zoe_consumer *s, uint64_t n) {
 	if (s->options.delivery == ZOE_LATEST || n == 0) {
 		return;
 	}
 	s->missed += n;
-	if (s->options.delivery == ZOE_RELIABLE || s->options.delivery == ZOE_QUEUE_RELIABLE) {
+	if (is_reliable(s)) {
 		zoe_consumer_demote(s); /* nobody else is allowed to lose a frame of ours */
 	}
 }
@@ -113,6 +117,17 @@ static int no_frame(const struct zoe_view *view, bool is_drained) {
 		       : -EAGAIN;
 }
 
+static int take_next(struct zoe_consumer *s, struct zoe_view *view, struct zoe_loan **loan) {
+	int error = zoe_view_take(view, s->want, loan);
+
+	if (error != -ENOBUFS && error != -EAGAIN) {
+		s->want++;
+		zoe_ring_set_cursor(&view->reader, s->want);
+		count_lost(s, error != 0);
+	}
+	return error;
+}
+
 /* Returns: 0 and *loan; -ESTALE try the next; else as zoe_view_take(). */
 static int take_wanted(struct zoe_consumer *s, struct zoe_view *view, struct zoe_loan **loan) {
 	uint64_t n_skipped = 0;
@@ -121,13 +136,11 @@ static int take_wanted(struct zoe_consumer *s, struct zoe_view *view, struct zoe
 	if (is_queue(s)) {
 		error = zoe_view_take_queued(view, loan, &n_skipped);
 		count_lost(s, n_skipped);
-		return error;
+	} else {
+		error = take_next(s, view, loan);
 	}
-	error = zoe_view_take(view, s->want, loan);
-	if (error != -ENOBUFS && error != -EAGAIN) {
-		s->want++;
-		zoe_ring_set_cursor(&view->reader, s->want);
-		count_lost(s, error != 0);
+	if (error == 0 && is_reliable(s)) {
+		zoe_view_ring_bell(view);
 	}
 	return error;
 }

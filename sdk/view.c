@@ -107,6 +107,13 @@ static void unpin(struct zoe_view *view, uint32_t pin) {
 	zoe_seat_wake(view->reader.seat, &wakes);
 }
 
+void zoe_view_ring_bell(struct zoe_view *view) {
+	struct zoe_wakes wakes = {0};
+
+	zoe_ring_ring_bell(&view->reader.ring, view->reader.seat, &wakes);
+	zoe_seat_wake(view->reader.seat, &wakes);
+}
+
 /* Fills the public frame from a private copy of the header. */
 static int loan_fill(struct zoe_loan *loan, uint32_t slot, uint64_t s) {
 	const struct zoe_ring *ring = &loan->view->reader.ring;

@@ -57,6 +57,9 @@ bool zoe_view_is_idle(const struct zoe_view *view); // nobody but the consumer r
  * -EBADMSG the header lies (the frame is let go again). */
 int zoe_view_take(struct zoe_view *view, uint64_t s, struct zoe_loan **out);
 
+/* A reliable reader has taken a frame: producers that wait for it look again. */
+void zoe_view_ring_bell(struct zoe_view *view);
+
 /* Takes the group's next frame on loan. Returns: as zoe_view_take; -ESTALE also when another member
  * was faster; *n_skipped frames were passed over for the group; -EPROTO the page is corrupt. */
 int zoe_view_take_queued(struct zoe_view *view, struct zoe_loan **out, uint64_t *n_skipped);

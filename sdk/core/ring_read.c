@@ -24,21 +24,24 @@ uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq) {
 	return oldest > r->start ? oldest : r->start;
 }
 
+void zoe_ring_ring_bell(
+	const struct zoe_ring *ring, struct zoe_seat *seat, struct zoe_wakes *wakes) {
+	/* [BELL] {unpin.bell} {unpin.space_waiting} SC on both sides: a producer either sees the
+	 * count change, and with it what made room, or we see that it waits. */
+	atomic_fetch_add_explicit(&seat->bell, 1, memory_order_seq_cst);
+	if (atomic_load_explicit(&zoe_ring_get_page(ring)->space_waiting, memory_order_seq_cst) !=
+		0) {
+		wakes->flags |= ZOE_WAKE_SPACE;
+	}
+}
+
 void zoe_ring_unpin(
 	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes) {
 	/* [PIN] {unpin.pin} release: our reads of the payload come before the producer's writes. */
 	atomic_store_explicit(&seat->pin[k], 0,
 		ZOE_MUTANT == MUTANT_UNPIN_RELAXED ? memory_order_relaxed : memory_order_release);
-	if (ZOE_MUTANT == MUTANT_NO_BELL) {
-		return;
-	}
-	/* [BELL] {unpin.bell} {unpin.space_waiting} SC on both sides: a producer either sees the
-	 * count change or we see that it waits.
-	 */
-	atomic_fetch_add_explicit(&seat->bell, 1, memory_order_seq_cst);
-	if (atomic_load_explicit(&zoe_ring_get_page(ring)->space_waiting, memory_order_seq_cst) !=
-		0) {
-		wakes->flags |= ZOE_WAKE_SPACE;
+	if (ZOE_MUTANT != MUTANT_NO_BELL) {
+		zoe_ring_ring_bell(ring, seat, wakes);
 	}
 }
 

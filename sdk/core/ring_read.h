@@ -52,8 +52,14 @@ uint64_t zoe_ring_get_tail(const struct zoe_reader *r, uint64_t head_seq);
 void zoe_ring_unpin(
 	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes);
 
-/* Says that every frame before `next` is done with. */
+/* Says that every frame before `next` is done with. A reliable reader rings its bell afterwards. */
 void zoe_ring_set_cursor(struct zoe_reader *r, uint64_t next);
+
+/* Counts the bell: producers that wait for room look again. After an unpin it has been done; after
+ * the cursor or tail of a reliable reader moved it is still to be done, since such a reader may
+ * hold the frame for as long as it likes. Wake seat.bell if wakes->flags says SPACE. */
+void zoe_ring_ring_bell(
+	const struct zoe_ring *ring, struct zoe_seat *seat, struct zoe_wakes *wakes);
 
 /* The oldest number that is still readable. */
 uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq);

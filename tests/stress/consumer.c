@@ -168,6 +168,8 @@ static bool take_next(struct stay *stay, uint32_t k, uint64_t *want) {
 	if (result == ZOE_RING_OK) {
 		if (me->role != MEMBER) {
 			zoe_ring_set_cursor(r, ++*want);
+			zoe_ring_ring_bell(&r->ring, r->seat, &wakes);
+			zoe_seat_wake(r->seat, &wakes);
 		}
 		frame_check(&r->ring, taken.slot, taken.seq);
 		count_take(me, taken.seq);

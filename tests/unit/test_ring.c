@@ -16,6 +16,7 @@
 #include "region.h"
 #include "ring_check.h"
 #include "ring_read.h"
+#include "ring_wait.h"
 #include "ring_write.h"
 
 enum { DEPTH = 3, SPARES = 5, FRAME_BYTES = 4096 };
@@ -274,6 +275,27 @@ static void test_ring_owes_a_reliable_reader_its_frames(void **state) {
 	assert_int_equal(feed_until_refused(f, 1), ZOE_RING_OWED);
 }
 
+/* A reader may hold more than `depth` frames: then no release follows the take that makes room. */
+static void test_ring_tells_a_sleeping_producer_of_a_take(void **state) {
+	struct fixture *f = *state;
+	struct zoe_space_seen seen, after;
+	struct zoe_wakes wakes = {0};
+	uint32_t slot;
+
+	make_reliable(f, NULL);
+	atomic_init(&f->seats[0].cursor, 1);
+	assert_int_equal(feed_until_refused(f, DEPTH + 1), ZOE_RING_OWED);
+	zoe_ring_set_space_waiting(&f->writers[0], 1);
+	zoe_writer_look(&f->writers[0], &seen);
+	assert_int_equal(zoe_ring_take(&f->reader, 1, 0, &slot, &wakes), ZOE_RING_OK);
+	zoe_ring_set_cursor(&f->reader, 2);
+	zoe_ring_ring_bell(&f->ring, &f->seats[0], &wakes);
+	assert_int_equal(wakes.flags & ZOE_WAKE_SPACE, ZOE_WAKE_SPACE);
+	zoe_writer_look(&f->writers[0], &after);
+	assert_int_equal(zoe_ring_acquire(&f->writers[0], &slot, &wakes), ZOE_RING_OK);
+	assert_int_not_equal(seen.bell[0], after.bell[0]);
+}
+
 static void test_ring_a_joining_reliable_reader_holds_everything(void **state) {
 	struct fixture *f = *state;
 
@@ -403,6 +425,7 @@ int main(void) {
 		RING(test_ring_survives_hostile_order_entries),
 		RING(test_ring_owes_wakes_only_to_sleepers),
 		RING(test_ring_owes_a_reliable_reader_its_frames),
+		RING(test_ring_tells_a_sleeping_producer_of_a_take),
 		RING(test_ring_a_joining_reliable_reader_holds_everything),
 		RING(test_ring_a_wild_cursor_or_tail_holds_nothing),
 		RING(test_ring_group_takes_each_frame_once),
