@@ -56,6 +56,9 @@
 #ifndef TURNS
 #define TURNS 0
 #endif
+#ifdef M_SOLETWO
+#define SOLE 1 /* although there are two */
+#endif
 #ifndef SOLE
 #define SOLE 0
 #endif
@@ -408,9 +411,9 @@ inline unpin(zx) {
 #define FREE_PIN(c) (!in_use[(c) * H] || !in_use[(c) * H + 1])
 #endif
 #if NP == 1
-#define QUIET (rep[0])
+#define QUIET (rep[0] && fin[0])
 #else
-#define QUIET (rep[0] && rep[1])
+#define QUIET (rep[0] && fin[0] && rep[1] && fin[1])
 #endif
 #define WANTED(c, want) (BIT(GRP, c) -> tail : want)
 

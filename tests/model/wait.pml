@@ -7,10 +7,10 @@
  * When nothing moves any more the judge looks: nobody may sleep on something that is due. Sleeps have
  * no bound here, which the code's have (500 ms). Steps carry the labels of the code.
  *
- *   NP F       producers and frames of each     NC     consumers
+ *   NP F F1    producers, frames of each (F1: of producer 1)     NC     consumers
  *   POLL       bit c: consumer c waits for its doorbell in the place of sleeping on head
- *   RELIABLE   bit c: consumer c is reliable     STUCK  consumer 0 takes one frame and no more: it
- *                                                       must be reliable, and loses the right to be
+ *   RELIABLE   bit c: consumer c is reliable     STUCK  consumer 0 takes one frame and no more: if
+ *                                                       reliable, it loses the right to be
  *   NS         slots                             DIE    producer 0 may die at any step
  *   FAIL       consumers may pin a slot for a take that fails
  *   CANCEL     a producer may give its slot back instead of publishing
@@ -21,6 +21,9 @@
 #endif
 #ifndef F
 #define F 2
+#endif
+#ifndef F1
+#define F1 F
 #endif
 #ifndef NC
 #define NC 1
@@ -108,7 +111,7 @@ proctype producer(byte p) {
 	bit took, owed, bad;
 	{
 	do
-	:: n == F -> break
+	:: n == (p == 1 -> F1 : F) -> break
 	:: else ->
 acquire:
 	try_acquire();
