@@ -26,6 +26,9 @@ uint64_t zoe_ring_get_oldest(const struct zoe_reader *r, uint64_t head_seq) {
 
 void zoe_ring_ring_bell(
 	const struct zoe_ring *ring, struct zoe_seat *seat, struct zoe_wakes *wakes) {
+	if (ZOE_MUTANT == MUTANT_NO_BELL) {
+		return;
+	}
 	/* [BELL] {unpin.bell} {unpin.space_waiting} SC on both sides: a producer either sees the
 	 * count change, and with it what made room, or we see that it waits. */
 	atomic_fetch_add_explicit(&seat->bell, 1, memory_order_seq_cst);
@@ -40,9 +43,7 @@ void zoe_ring_unpin(
 	/* [PIN] {unpin.pin} release: our reads of the payload come before the producer's writes. */
 	atomic_store_explicit(&seat->pin[k], 0,
 		ZOE_MUTANT == MUTANT_UNPIN_RELAXED ? memory_order_relaxed : memory_order_release);
-	if (ZOE_MUTANT != MUTANT_NO_BELL) {
-		zoe_ring_ring_bell(ring, seat, wakes);
-	}
+	zoe_ring_ring_bell(ring, seat, wakes);
 }
 
 /* The pin's store lets no load pass, so the header's lines are asked for before it. */
