@@ -171,6 +171,14 @@ int report_finish(const struct bench *b) {
 	if (b->has_table) {
 		printf("%d targets missed, %d of them duties\n", n_missed, n_failed);
 	}
+	for (size_t i = 0; i < results.n; i++) {
+		const struct row *r = &results.rows[i];
+
+		if (r->has_target && !is_met(r) && r->is_duty) {
+			fprintf(stderr, "zoe-bench: a duty is missed: %s: %.4g %s\n", r->name,
+				r->value.p50, r->unit);
+		}
+	}
 	return n_failed;
 }
 
