@@ -22,6 +22,7 @@ static void stream_finish(struct stream_config *stream) {
 	access_list_finish(&stream->consume);
 	access_list_finish(&stream->reliable);
 	access_list_finish(&stream->list);
+	access_list_finish(&stream->admin);
 	*stream = (struct stream_config){0};
 }
 
@@ -33,6 +34,7 @@ void config_destroy(struct config *config) {
 		stream_finish(&config->streams[i]);
 	}
 	free(config->streams);
+	access_list_finish(&config->admin);
 	free(config->broker.socket);
 	free(config);
 }
@@ -46,12 +48,13 @@ static int stream_copy(struct stream_config *to, const struct stream_config *fro
 	*to = *from;
 	to->name = NULL;
 	to->description = strdup(from->description);
-	to->produce = to->consume = to->reliable = to->list = (struct access_list){0};
+	to->produce = to->consume = to->reliable = to->list = to->admin = (struct access_list){0};
 	int r = to->description ? 0 : -ENOMEM;
 	r = r < 0 ? r : access_list_copy(&to->produce, &from->produce);
 	r = r < 0 ? r : access_list_copy(&to->consume, &from->consume);
 	r = r < 0 ? r : access_list_copy(&to->reliable, &from->reliable);
-	return r < 0 ? r : access_list_copy(&to->list, &from->list);
+	r = r < 0 ? r : access_list_copy(&to->list, &from->list);
+	return r < 0 ? r : access_list_copy(&to->admin, &from->admin);
 }
 
 static int read_stream(struct stream_config *stream, const struct tree_entry *entry,
@@ -111,7 +114,6 @@ static int read_document(
 
 	int r = schema_set_defaults(&schema_broker, &config->broker);
 	r = r < 0 ? r : schema_set_defaults(&schema_stream, &defaults);
-	r = r < 0 ? r : schema_set_defaults(&schema_access, &defaults);
 	r = r < 0 ? r : schema_read(&schema_document, root, &document, false, errors);
 	if (r < 0 || root->kind != TREE_MAP) {
 		return r;
@@ -123,6 +125,9 @@ static int read_document(
 	if (r == 0 && document.defaults) {
 		r = schema_read(&schema_stream, document.defaults, &defaults, true, errors);
 		check_one_size(document.defaults, errors);
+	}
+	if (r == 0) {
+		r = access_list_copy(&config->admin, &defaults.admin);
 	}
 	if (r == 0 && document.streams) {
 		r = read_streams(config, document.streams, &defaults, errors);

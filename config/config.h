@@ -49,19 +49,29 @@ struct stream_config {
 	uint32_t metadata_bytes;      // of a frame, 0-65536
 	uint32_t max_streams;         // live streams of a pattern, 1-4096; always 1 for a name
 	uint64_t linger_ms;           // a stream is gone this long after its last client
-	struct access_list produce, consume, reliable, list;
+	struct access_list produce, consume, reliable, list, admin;
 	uint32_t line, col; // where it stands, 1-based
+};
+
+/* What the streams of one user may take together. */
+struct per_user_config {
+	uint64_t memory_bytes;
+	uint32_t streams;   // 1-4096
+	uint32_t consumers; // 1-65536
 };
 
 struct broker_config {
 	char *socket;          // NULL: choose by the environment
 	uint32_t socket_mode;  // permission bits, 0666 unless said
 	uint64_t memory_limit; // bytes lent, all streams together
-	int log_level;         // enum log_level of sdk/core/log.h
+	struct per_user_config per_user;
+	uint64_t settle_ms; // after a restart: how long reliable consumers are waited for, 0-60,000
+	int log_level;      // enum log_level of sdk/core/log.h
 };
 
 struct config {
 	struct broker_config broker;
+	struct access_list admin;      // of broker-wide acts: that of `defaults`
 	struct stream_config *streams; // in the file's order
 	size_t n_streams;
 };

@@ -50,11 +50,45 @@ static const struct schema_key broker_keys[] = {
 		.default_text = "1GiB",
 		.help = "what is lent, all streams together",
 		.offset = offsetof(struct broker_config, memory_limit)},
+	{.name = "per_user",
+		.type = SCHEMA_TABLE,
+		.help = "what one user's streams and consumers may take together",
+		.table = &schema_per_user},
+	{.name = "settle",
+		.type = SCHEMA_TIME,
+		.max = 60 * 1000,
+		.default_text = "1s",
+		.help = "after a restart: how long reliable consumers are waited for",
+		.offset = offsetof(struct broker_config, settle_ms)},
 	{.name = "log_level",
 		.type = SCHEMA_LEVEL,
 		.default_text = "info",
 		.help = "error, warning, info or debug",
 		.offset = offsetof(struct broker_config, log_level)},
+};
+
+static const struct schema_key per_user_keys[] = {
+	{.name = "memory",
+		.type = SCHEMA_BYTES,
+		.min = MIB,
+		.max = 1024 * 1024 * GIB,
+		.default_text = "512MiB",
+		.help = "what is lent to one user, all streams together",
+		.offset = offsetof(struct broker_config, per_user.memory_bytes)},
+	{.name = "streams",
+		.type = SCHEMA_COUNT,
+		.min = 1,
+		.max = 4096,
+		.default_text = "32",
+		.help = "streams that one user produces at once",
+		.offset = offsetof(struct broker_config, per_user.streams)},
+	{.name = "consumers",
+		.type = SCHEMA_COUNT,
+		.min = 1,
+		.max = 65536,
+		.default_text = "64",
+		.help = "consumers that one user has at once",
+		.offset = offsetof(struct broker_config, per_user.consumers)},
 };
 
 static const struct schema_key stream_keys[] = {
@@ -133,8 +167,9 @@ static const struct schema_key stream_keys[] = {
 		.help = "room for damage, cursor and captions, a frame",
 		.offset = offsetof(struct stream_config, metadata_bytes)},
 	{.name = "access",
-		.type = SCHEMA_ACCESS,
-		.help = "who may do what; rights left out are those of 'defaults'"},
+		.type = SCHEMA_TABLE,
+		.help = "who may do what; rights left out are those of 'defaults'",
+		.table = &schema_access},
 	{.name = "max_streams",
 		.type = SCHEMA_COUNT,
 		.min = 1,
@@ -171,10 +206,16 @@ static const struct schema_key access_keys[] = {
 		.default_text = "owner",
 		.help = "who may know of it",
 		.offset = offsetof(struct stream_config, list)},
+	{.name = "admin",
+		.type = SCHEMA_WHO,
+		.default_text = "owner",
+		.help = "who may put its clients out; of 'defaults': who may reload the broker",
+		.offset = offsetof(struct stream_config, admin)},
 };
 
 const struct schema schema_document = {"the file", document_keys, n_elements(document_keys)};
 const struct schema schema_broker = {"broker", broker_keys, n_elements(broker_keys)};
+const struct schema schema_per_user = {"per_user", per_user_keys, n_elements(per_user_keys)};
 const struct schema schema_stream = {"a stream", stream_keys, n_elements(stream_keys)};
 const struct schema schema_access = {"access", access_keys, n_elements(access_keys)};
 
@@ -222,8 +263,8 @@ int schema_read(const struct schema *schema, const struct tree_node *map, void *
 		} else if (is_defaults && key->not_in_defaults) {
 			config_errors_add(errors, entry->key->line, entry->key->col,
 				"%s belongs to one stream, not to all", key->name);
-		} else if (key->type == SCHEMA_ACCESS) {
-			r = schema_read(&schema_access, entry->value, target, is_defaults, errors);
+		} else if (key->type == SCHEMA_TABLE) {
+			r = schema_read(key->table, entry->value, target, is_defaults, errors);
 		} else {
 			r = value_read(key, entry->value, target, errors);
 		}
@@ -242,7 +283,9 @@ int schema_set_defaults(const struct schema *schema, void *target) {
 	for (size_t i = 0; i < schema->n_keys && r == 0; i++) {
 		const struct schema_key *key = &schema->keys[i];
 
-		if (key->default_text) {
+		if (key->type == SCHEMA_TABLE) {
+			r = schema_set_defaults(key->table, target);
+		} else if (key->default_text) {
 			cleanup_free char *text = strdup(key->default_text);
 			struct tree_node leaf = {.kind = TREE_SCALAR, .text = text};
 			struct tree_entry item = {.value = &leaf};

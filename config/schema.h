@@ -24,9 +24,11 @@ enum schema_type {
 	SCHEMA_FORMAT,      // struct stream_config, its max_format and max_bytes
 	SCHEMA_PAYLOAD,     // struct stream_config, its max_bytes
 	SCHEMA_WHO,         // struct access_list
-	SCHEMA_ACCESS,      // struct stream_config, by the access table
+	SCHEMA_TABLE,       // a map whose keys lie in the same target, by the key's table
 	SCHEMA_MAP,         // const struct tree_node *: read by whom the table's user is
 };
+
+struct schema;
 
 struct schema_key {
 	const char *name;
@@ -34,8 +36,9 @@ struct schema_key {
 	uint64_t min, max;        // of a number; max of a text's length in bytes
 	const char *default_text; // as in YAML; NULL: none
 	const char *help;
-	size_t offset;        // in the table's target
-	bool not_in_defaults; // belongs to one stream, not to all
+	size_t offset;              // in the table's target
+	bool not_in_defaults;       // belongs to one stream, not to all
+	const struct schema *table; // of SCHEMA_TABLE
 };
 
 struct schema {
@@ -53,6 +56,7 @@ struct config_document {
 extern const struct schema schema_document; // target: struct config_document
 extern const struct schema schema_broker;   // target: struct broker_config
 extern const struct schema schema_stream;   // target: struct stream_config
+extern const struct schema schema_per_user; // target: struct broker_config
 extern const struct schema schema_access;   // target: struct stream_config
 
 /* Returns: NULL if there is no such key. */

@@ -210,7 +210,7 @@ static int read_scalar(const struct reading *in, void *target) {
 		read_payload(in, target);
 		break;
 	case SCHEMA_WHO:
-	case SCHEMA_ACCESS:
+	case SCHEMA_TABLE:
 	case SCHEMA_MAP:
 		break;
 	}

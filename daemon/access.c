@@ -60,6 +60,8 @@ static const struct access_list *access_get_list(
 		return &stream->consume;
 	case RIGHT_RELIABLE:
 		return &stream->reliable;
+	case RIGHT_ADMIN:
+		return &stream->admin;
 	case RIGHT_LIST:
 		break;
 	}
@@ -77,10 +79,7 @@ static bool access_has_group(const struct access_list *list, const struct creden
 	return false;
 }
 
-bool access_may(const struct stream_config *stream, enum right right, const struct credentials *who,
-	uid_t owner) {
-	const struct access_list *list = access_get_list(stream, right);
-
+bool access_list_has(const struct access_list *list, const struct credentials *who, uid_t owner) {
 	if (list->any || who->uid == 0) {
 		return true;
 	}
@@ -96,6 +95,11 @@ bool access_may(const struct stream_config *stream, enum right right, const stru
 		}
 	}
 	return access_has_group(list, who);
+}
+
+bool access_may(const struct stream_config *stream, enum right right, const struct credentials *who,
+	uid_t owner) {
+	return access_list_has(access_get_list(stream, right), who, owner);
 }
 
 bool access_may_see(

@@ -20,11 +20,14 @@ struct credentials {
 	size_t n_gids;
 };
 
-enum right { RIGHT_PRODUCE, RIGHT_CONSUME, RIGHT_RELIABLE, RIGHT_LIST };
+enum right { RIGHT_PRODUCE, RIGHT_CONSUME, RIGHT_RELIABLE, RIGHT_LIST, RIGHT_ADMIN };
 
 /* Asks the kernel who connected the socket. Returns: 0; -ENOMEM; -errno of getsockopt. */
 int credentials_init(struct credentials *who, int socket);
 void credentials_finish(struct credentials *who);
+
+/* Whether the list holds who; owner is the user whom "owner" stands for. Root passes everywhere. */
+bool access_list_has(const struct access_list *list, const struct credentials *who, uid_t owner);
 
 /* owner is the user whom "owner" stands for. Root passes everywhere. */
 bool access_may(const struct stream_config *stream, enum right right, const struct credentials *who,

@@ -5,11 +5,12 @@
 
 static const char good_text[] =
 	"version: 1\n"
-	"broker: {socket: /run/z/s, socket_mode: \"0660\", memory_limit: 2GiB, log_level: debug}\n"
+	"broker: {socket: /run/z/s, socket_mode: \"0660\", memory_limit: 2GiB, log_level: debug,\n"
+	"  settle: 250ms, per_user: {memory: 3MiB, consumers: 5}}\n"
 	"defaults: &d\n"
 	"  slots: 4096\n"
 	"  max_bytes: 4KiB\n"
-	"  access: {produce: [\"user:root\"], list: [any]}\n"
+	"  access: {produce: [\"user:root\"], list: [any], admin: [\"group:9\"]}\n"
 	"streams:\n"
 	"  desk:\n"
 	"    description: 'The wall: \"ü\"'\n"
@@ -27,6 +28,7 @@ static const char good_text[] =
 	"  \"game/*\":\n"
 	"    max_streams: 4\n"
 	"    linger: 250ms\n"
+	"    access: {admin: [\"user:3\"]}\n"
 	"  again: *d\n";
 
 static struct config *parse_good(const char *text) {
@@ -48,6 +50,10 @@ static void test_config_reads_the_broker(void **state) {
 	assert_int_equal(config->broker.socket_mode, 0660);
 	assert_int_equal(config->broker.memory_limit, UINT64_C(2) << 30);
 	assert_int_equal(config->broker.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->broker.settle_ms, 250);
+	assert_int_equal(config->broker.per_user.memory_bytes, 3 << 20);
+	assert_int_equal(config->broker.per_user.streams, 32);
+	assert_int_equal(config->broker.per_user.consumers, 5);
 	config_destroy(config);
 }
 
@@ -73,7 +79,7 @@ static void test_config_reads_a_stream(void **state) {
 	assert_int_equal(desk->patience_ms, 40);
 	assert_int_equal(desk->max_streams, 1);
 	assert_int_equal(desk->linger_ms, 5000);
-	assert_int_equal(desk->line, 8);
+	assert_int_equal(desk->line, 9);
 	assert_int_equal(desk->col, 3);
 	assert_int_equal(stream_config_get_n_slots(desk), 2 + 3 * 8 + 64 * 5);
 	assert_int_equal(stream_config_get_bytes(desk), (2 + 8 + 5) * (64 * 32 * 4 + 2048));
@@ -98,6 +104,23 @@ static void test_config_replaces_access_right_by_right(void **state) {
 	assert_false(desk->reliable.owner);
 	assert_true(desk->list.any);
 	assert_false(desk->list.owner);
+	assert_int_equal(desk->admin.gids[0], 9);
+	assert_int_equal(config_match(config, "game/doom")->admin.uids[0], 3);
+	config_destroy(config);
+}
+
+static void test_config_takes_the_admin_of_the_broker_from_defaults(void **state) {
+	struct config *config = parse_good(good_text);
+
+	(void)state;
+	assert_int_equal(config->admin.n_gids, 1);
+	assert_int_equal(config->admin.gids[0], 9);
+	assert_false(config->admin.owner);
+	config_destroy(config);
+	config = parse_good(TEXT_DESK "    access: {admin: [any]}\n");
+	assert_true(config->admin.owner);
+	assert_false(config->admin.any);
+	assert_true(config->streams[0].admin.any);
 	config_destroy(config);
 }
 
@@ -198,6 +221,11 @@ static void test_config_default_loads(void **state) {
 	assert_false(config->streams[0].produce.any);
 	assert_false(config->streams[0].list.any);
 	assert_null(config->broker.socket);
+	assert_int_equal(config->broker.settle_ms, 1000);
+	assert_int_equal(config->broker.per_user.memory_bytes, 512 << 20);
+	assert_int_equal(config->broker.per_user.streams, 32);
+	assert_int_equal(config->broker.per_user.consumers, 64);
+	assert_true(config->admin.owner);
 	config_destroy(config);
 }
 
@@ -272,6 +300,7 @@ int main(void) {
 		cmocka_unit_test(test_config_reads_the_broker),
 		cmocka_unit_test(test_config_reads_a_stream),
 		cmocka_unit_test(test_config_replaces_access_right_by_right),
+		cmocka_unit_test(test_config_takes_the_admin_of_the_broker_from_defaults),
 		cmocka_unit_test(test_config_inherits_defaults),
 		cmocka_unit_test(test_config_matches_the_most_exact_entry),
 		cmocka_unit_test(test_config_suggests_near_names),

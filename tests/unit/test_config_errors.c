@@ -95,6 +95,17 @@ static const struct bad_text bad_texts[] = {
 	{"version: 1\nbroker: {log_level: loud}\nstreams: {}\n",
 		"t:2:21: error: log_level: 'loud' is not a level; write error, warning, info or "
 		"debug\n"},
+	{"version: 1\nbroker: {settle: 61s}\nstreams: {}\n",
+		"t:2:18: error: settle: 61s is too large, at most 60s\n"},
+	{"version: 1\nbroker: {per_user: {stream: 4}}\nstreams: {}\n",
+		"t:2:21: error: per_user has no key 'stream'; did you mean 'streams'?\n"},
+	{"version: 1\nbroker: {per_user: {memory: 1KiB, streams: 0, consumers: 65537}}\n"
+	 "streams: {}\n",
+		"t:2:29: error: memory: 1KiB is too small, need at least 1048576\n"
+		"t:2:44: error: streams: 0 is too small, need at least 1\n"
+		"t:2:58: error: consumers: 65537 is too large, at most 65536\n"},
+	{"version: 1\nbroker: {per_user: 5}\nstreams: {}\n",
+		"t:2:20: error: per_user is a map of 'key: value' lines, not text\n"},
 	/* names and patterns */
 	{TEXT_HEAD "  \"a b\": {max_bytes: 1}\n",
 		"t:3:3: error: 'a b' is not a name: letters, digits and "
