@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,80 @@ static int resolve(const struct question *question, uint32_t *id) {
 	return r;
 }
 
+/* The name that leads to a number. Returns: 0; -ENOENT there is none; -ENOMEM; other -errno. */
+static int ask_name(uint32_t id, bool is_group, char *buf, size_t len, const char **name) {
+	int r;
+
+	if (is_group) {
+		struct group entry, *found = NULL;
+
+		r = getgrgid_r(id, &entry, buf, len, &found);
+		*name = r == 0 && found ? found->gr_name : NULL;
+	} else {
+		struct passwd entry, *found = NULL;
+
+		r = getpwuid_r(id, &entry, buf, len, &found);
+		*name = r == 0 && found ? found->pw_name : NULL;
+	}
+	return *name ? 0 : r == 0 ? -ENOENT : -r;
+}
+
+static bool is_plain(const char *name) {
+	return name[0] && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "0123456789._-")];
+}
+
+static void print_id(FILE *out, uint32_t id, bool is_group) {
+	const char *kind = is_group ? "group" : "user", *name = NULL;
+	uint32_t back = 0;
+	int r = -ERANGE;
+
+	for (size_t len = 4096; r == -ERANGE && len <= DATABASE_MAX_BYTES; len *= 4) {
+		cleanup_free char *buf = malloc(len);
+
+		r = buf ? ask_name(id, is_group, buf, len, &name) : -ENOMEM;
+		if (r == 0 && is_plain(name) &&
+			resolve(&(struct question){name, is_group}, &back) == 0 && back == id) {
+			fprintf(out, "%s:%s", kind, name);
+			return;
+		}
+	}
+	fprintf(out, "%s:%" PRIu32, kind, id);
+}
+
+void access_list_print(FILE *out, const struct access_list *access) {
+	const char *comma = "";
+
+	fputc('[', out);
+	if (access->owner) {
+		fputs("owner", out);
+		comma = ", ";
+	}
+	if (access->any) {
+		fprintf(out, "%sany", comma);
+		comma = ", ";
+	}
+	for (size_t i = 0; i < access->n_uids; i++, comma = ", ") {
+		fputs(comma, out);
+		print_id(out, access->uids[i], false);
+	}
+	for (size_t i = 0; i < access->n_gids; i++, comma = ", ") {
+		fputs(comma, out);
+		print_id(out, access->gids[i], true);
+	}
+	fputc(']', out);
+}
+
+static bool is_same(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b) {
+	return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
+}
+
+bool access_list_is_equal(const struct access_list *a, const struct access_list *b) {
+	return a->any == b->any && a->owner == b->owner &&
+	       is_same(a->uids, a->n_uids, b->uids, b->n_uids) &&
+	       is_same(a->gids, a->n_gids, b->gids, b->n_gids);
+}
+
 static int read_who(struct access_list *access, const char *right, const struct tree_node *node,
 	struct config_errors *errors) {
 	const char *text = node->kind == TREE_SCALAR ? node->text : "";
@@ -128,6 +203,25 @@ static int read_who(struct access_list *access, const char *right, const struct 
 	return 0;
 }
 
+static int id_compare(const void *left, const void *right) {
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* In order, each once, so that equal lists are equal. Returns: how many are left. */
+static size_t sort_ids(uint32_t *ids, size_t n_ids) {
+	size_t n = 0;
+
+	qsort(ids, n_ids, sizeof(*ids), id_compare);
+	for (size_t i = 0; i < n_ids; i++) {
+		if (n == 0 || ids[n - 1] != ids[i]) {
+			ids[n++] = ids[i];
+		}
+	}
+	return n;
+}
+
 int access_list_read(struct access_list *access, const char *right, const struct tree_node *node,
 	struct config_errors *errors) {
 	struct access_list list cleanup_with(access_list_finish) = {0};
@@ -150,6 +244,8 @@ int access_list_read(struct access_list *access, const char *right, const struct
 			return r;
 		}
 	}
+	list.n_uids = sort_ids(list.uids, list.n_uids);
+	list.n_gids = sort_ids(list.gids, list.n_gids);
 	access_list_finish(access);
 	*access = list;
 	list = (struct access_list){0};

@@ -18,5 +18,12 @@ int access_list_read(struct access_list *access, const char *right, const struct
 /* Returns: 0; -ENOMEM, and *to is empty. */
 int access_list_copy(struct access_list *to, const struct access_list *from);
 
+/* Whether both hold the same, in any order. */
+bool access_list_is_equal(const struct access_list *a, const struct access_list *b);
+
+/* Prints "[owner, user:root]" that reads as the same list; a number where a name does not lead
+ * back to it. */
+void access_list_print(FILE *out, const struct access_list *access);
+
 void access_list_finish(struct access_list *access);
 #endif

@@ -26,9 +26,9 @@
 struct access_list {
 	bool any;
 	bool owner;  // on a name: the broker's user; on a pattern: the user who produces the stream
-	uid_t *uids; // user:NAME
+	uid_t *uids; // user:NAME; in order, each once
 	size_t n_uids;
-	gid_t *gids; // group:NAME
+	gid_t *gids; // group:NAME; in order, each once
 	size_t n_gids;
 };
 
@@ -140,6 +140,25 @@ uint64_t stream_config_get_n_slots(const struct stream_config *stream);
 
 /* Memory that a stream needs with its largest frames, one producer and one consumer, bytes. */
 uint64_t stream_config_get_bytes(const struct stream_config *stream);
+
+/* What a stream's change asks of the broker. */
+enum stream_change {
+	STREAM_CHANGE_ACCESS = 1,    // who may do what
+	STREAM_CHANGE_LIMITS = 2,    // what the broker alone asks, the next time it does
+	STREAM_CHANGE_SIZE = 4,      // how large a region's frames may be made from now on
+	STREAM_CHANGE_TERMS = 8,     // what producers are told with their region
+	STREAM_CHANGE_GEOMETRY = 16, // how a region's memory is cut
+};
+
+/* Compares all but the entry's place in its file. What differs is printed to out unless it is
+ * NULL: "slots 6 -> 8, access.list [owner] -> [any]". May ask the user database for names to print.
+ * Returns: bits of enum stream_change; 0 nothing differs. */
+uint32_t stream_config_get_changes(
+	const struct stream_config *before, const struct stream_config *after, FILE *out);
+
+/* As above for the broker's own settings. Returns: whether anything differs. */
+bool broker_config_get_changes(
+	const struct broker_config *before, const struct broker_config *after, FILE *out);
 
 /* A stream's name: 1-96 bytes of [A-Za-z0-9._:+@-] in parts between "/", no "." or ".." part. */
 bool name_is_valid(const char *name);

@@ -38,11 +38,13 @@ struct schema_key {
 	const char *help;
 	size_t offset;              // in the table's target
 	bool not_in_defaults;       // belongs to one stream, not to all
+	uint32_t change;            // enum stream_change; every key of a stream has one
 	const struct schema *table; // of SCHEMA_TABLE
 };
 
 struct schema {
-	const char *noun; // what it describes
+	const char *noun;   // what it describes
+	const char *prefix; // of its keys, where the table they stand in is not said
 	const struct schema_key *keys;
 	size_t n_keys;
 };

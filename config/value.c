@@ -34,6 +34,10 @@ struct reading {
 	struct config_errors *errors;
 };
 
+const char *value_get_level_name(int level) {
+	return level >= 0 && (size_t)level < n_elements(level_names) ? level_names[level] : "info";
+}
+
 const char *value_describe(const struct tree_node *node) {
 	if (node->kind != TREE_SCALAR) {
 		return node->kind == TREE_LIST ? "a list" : "a map";

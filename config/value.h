@@ -13,6 +13,9 @@
 int value_read(const struct schema_key *key, const struct tree_node *node, void *target,
 	struct config_errors *errors);
 
+/* "warning"; static. */
+const char *value_get_level_name(int level);
+
 /* "a list", "a map", "nothing" or "text"; static. */
 const char *value_describe(const struct tree_node *node);
 #endif
