@@ -128,6 +128,8 @@ static int read_document(
 	}
 	if (r == 0) {
 		r = access_list_copy(&config->admin, &defaults.admin);
+		config->admin_source = schema_get_source(
+			&schema_access, schema_find(&schema_access, "admin"), &defaults);
 	}
 	if (r == 0 && document.streams) {
 		r = read_streams(config, document.streams, &defaults, errors);

@@ -21,6 +21,11 @@
 #define CONFIG_MAX_FILE_BYTES (1024u * 1024u)
 #define CONFIG_MAX_ERRORS 50
 #define CONFIG_MAX_NAME_BYTES 96
+#define CONFIG_MAX_KEYS 24
+
+/* Where a value comes from: its line, CONFIG_FROM_DEFAULTS set if that stands under `defaults`; 0
+ * if no line says it. */
+#define CONFIG_FROM_DEFAULTS 0x80000000u
 
 /* Who holds a right. Nobody, if all is false and empty; root passes everywhere. */
 struct access_list {
@@ -50,7 +55,8 @@ struct stream_config {
 	uint32_t max_streams;         // live streams of a pattern, 1-4096; always 1 for a name
 	uint64_t linger_ms;           // a stream is gone this long after its last client
 	struct access_list produce, consume, reliable, list, admin;
-	uint32_t line, col; // where it stands, 1-based
+	uint32_t line, col;                // where it stands, 1-based
+	uint32_t sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
 };
 
 /* What the streams of one user may take together. */
@@ -67,11 +73,13 @@ struct broker_config {
 	struct per_user_config per_user;
 	uint64_t settle_ms; // after a restart: how long reliable consumers are waited for, 0-60,000
 	int log_level;      // enum log_level of sdk/core/log.h
+	uint32_t sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
 };
 
 struct config {
 	struct broker_config broker;
-	struct access_list admin;      // of broker-wide acts: that of `defaults`
+	struct access_list admin; // of broker-wide acts: that of `defaults`
+	uint32_t admin_source;
 	struct stream_config *streams; // in the file's order
 	size_t n_streams;
 };
@@ -116,6 +124,11 @@ int config_load_default(struct config **out);
 
 /* The text that config_load_default parses; static. */
 const char *config_get_default_text(void);
+
+/* Prints the config as YAML that reads as the same one, each default filled in. With a label (the
+ * file's path) remarks say which line each value comes from. May ask the user database for names.
+ */
+void config_print(const struct config *config, FILE *out, const char *label);
 
 void config_destroy(struct config *config);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "schema.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -189,7 +190,8 @@ static const struct schema_key stream_keys[] = {
 		.default_text = "8",
 		.change = STREAM_CHANGE_LIMITS,
 		.help = "live streams that a pattern may make",
-		.offset = offsetof(struct stream_config, max_streams)},
+		.offset = offsetof(struct stream_config, max_streams),
+		.only_patterns = true},
 	{.name = "linger",
 		.type = SCHEMA_TIME,
 		.max = 24 * 3600 * 1000,
@@ -232,12 +234,35 @@ static const struct schema_key access_keys[] = {
 		.offset = offsetof(struct stream_config, admin)},
 };
 
-const struct schema schema_document = {"the file", "", document_keys, n_elements(document_keys)};
-const struct schema schema_broker = {"broker", "", broker_keys, n_elements(broker_keys)};
-const struct schema schema_per_user = {
-	"per_user", "per_user.", per_user_keys, n_elements(per_user_keys)};
-const struct schema schema_stream = {"a stream", "", stream_keys, n_elements(stream_keys)};
-const struct schema schema_access = {"access", "access.", access_keys, n_elements(access_keys)};
+static_assert(n_elements(broker_keys) + n_elements(per_user_keys) <= CONFIG_MAX_KEYS, "sources");
+static_assert(n_elements(stream_keys) + n_elements(access_keys) <= CONFIG_MAX_KEYS, "sources");
+
+const struct schema schema_document = {.noun = "the file",
+	.prefix = "",
+	.keys = document_keys,
+	.n_keys = n_elements(document_keys)};
+const struct schema schema_broker = {.noun = "broker",
+	.prefix = "",
+	.keys = broker_keys,
+	.n_keys = n_elements(broker_keys),
+	.sources = offsetof(struct broker_config, sources)};
+const struct schema schema_per_user = {.noun = "per_user",
+	.prefix = "per_user.",
+	.keys = per_user_keys,
+	.n_keys = n_elements(per_user_keys),
+	.sources = offsetof(struct broker_config, sources),
+	.first = n_elements(broker_keys)};
+const struct schema schema_stream = {.noun = "a stream",
+	.prefix = "",
+	.keys = stream_keys,
+	.n_keys = n_elements(stream_keys),
+	.sources = offsetof(struct stream_config, sources)};
+const struct schema schema_access = {.noun = "access",
+	.prefix = "access.",
+	.keys = access_keys,
+	.n_keys = n_elements(access_keys),
+	.sources = offsetof(struct stream_config, sources),
+	.first = n_elements(stream_keys)};
 
 const struct schema_key *schema_find(const struct schema *schema, const char *name) {
 	for (size_t i = 0; i < schema->n_keys; i++) {
@@ -246,6 +271,26 @@ const struct schema_key *schema_find(const struct schema *schema, const char *na
 		}
 	}
 	return NULL;
+}
+
+static size_t source_index(const struct schema *schema, const struct schema_key *key) {
+	return schema->first + (size_t)(key - schema->keys);
+}
+
+uint32_t schema_get_source(
+	const struct schema *schema, const struct schema_key *key, const void *target) {
+	const void *sources = (const char *)target + schema->sources;
+
+	return schema->sources ? ((const uint32_t *)sources)[source_index(schema, key)] : 0;
+}
+
+static void set_source(
+	const struct schema *schema, const struct schema_key *key, void *target, uint32_t source) {
+	void *sources = (char *)target + schema->sources;
+
+	if (schema->sources) {
+		((uint32_t *)sources)[source_index(schema, key)] = source;
+	}
 }
 
 static void add_unknown(
@@ -287,6 +332,8 @@ int schema_read(const struct schema *schema, const struct tree_node *map, void *
 			r = schema_read(key->table, entry->value, target, is_defaults, errors);
 		} else {
 			r = value_read(key, entry->value, target, errors);
+			set_source(schema, key, target,
+				entry->key->line | (is_defaults ? CONFIG_FROM_DEFAULTS : 0));
 		}
 		if (r < 0) {
 			return r;

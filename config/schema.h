@@ -38,6 +38,7 @@ struct schema_key {
 	const char *help;
 	size_t offset;              // in the table's target
 	bool not_in_defaults;       // belongs to one stream, not to all
+	bool only_patterns;         // has no meaning for a name
 	uint32_t change;            // enum stream_change; every key of a stream has one
 	const struct schema *table; // of SCHEMA_TABLE
 };
@@ -47,6 +48,8 @@ struct schema {
 	const char *prefix; // of its keys, where the table they stand in is not said
 	const struct schema_key *keys;
 	size_t n_keys;
+	size_t sources; // where the target notes whence its values come; 0: nowhere
+	size_t first;   // of those, the place of this table's first key
 };
 
 /* The target of the topmost table; the nodes are borrowed from the tree. */
@@ -60,6 +63,10 @@ extern const struct schema schema_broker;   // target: struct broker_config
 extern const struct schema schema_stream;   // target: struct stream_config
 extern const struct schema schema_per_user; // target: struct broker_config
 extern const struct schema schema_access;   // target: struct stream_config
+
+/* Whence a key's value comes, as in config.h. */
+uint32_t schema_get_source(
+	const struct schema *schema, const struct schema_key *key, const void *target);
 
 /* Returns: NULL if there is no such key. */
 const struct schema_key *schema_find(const struct schema *schema, const char *name);

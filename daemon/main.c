@@ -14,11 +14,11 @@
 
 struct options {
 	const char *config, *socket;
-	bool is_check;
+	bool is_check, is_print;
 };
 
 static void print_help(void) {
-	printf("Usage: zoetroped [--config FILE] [--socket PATH] [--check]\n"
+	printf("Usage: zoetroped [--config FILE] [--socket PATH] [--check] [--print-config]\n"
 	       "The broker of Zoetrope: lends image frames in shared memory to producers and "
 	       "consumers.\n\n"
 	       "  -c, --config FILE  read FILE (default: /etc/zoetrope/zoetrope.yaml for root, "
@@ -28,17 +28,19 @@ static void print_help(void) {
 	       "  -s, --socket PATH  listen on PATH (default: the config's, $ZOETROPE_SOCKET,\n"
 	       "                     $XDG_RUNTIME_DIR/zoetrope/socket, /run/zoetrope/socket)\n"
 	       "      --check        say what is wrong with the config, and end\n"
+	       "      --print-config print the config with every default filled in, and end\n"
 	       "      --version      print the version, and end\n"
 	       "  -h, --help         print this, and end\n");
 }
 
 /* Returns: 0 go on; else the exit status + 1. */
 static int options_parse(struct options *options, int argc, char **argv) {
-	enum { OPTION_CHECK = 256, OPTION_VERSION };
+	enum { OPTION_CHECK = 256, OPTION_PRINT, OPTION_VERSION };
 	static const struct option table[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"socket", required_argument, NULL, 's'},
 		{"check", no_argument, NULL, OPTION_CHECK},
+		{"print-config", no_argument, NULL, OPTION_PRINT},
 		{"version", no_argument, NULL, OPTION_VERSION},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -55,6 +57,9 @@ static int options_parse(struct options *options, int argc, char **argv) {
 			break;
 		case OPTION_CHECK:
 			options->is_check = true;
+			break;
+		case OPTION_PRINT:
+			options->is_print = true;
 			break;
 		case OPTION_VERSION:
 			puts("zoetroped " ZOETROPE_VERSION);
@@ -111,6 +116,16 @@ static struct config *load_config(const char *path) {
 	return config;
 }
 
+/* Returns: the exit status. */
+static int print_config(const struct config *config, const char *path) {
+	config_print(config, stdout, path);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		log_err("cannot print the config: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
 static int serve(const struct server_options *options) {
 	struct server *server = NULL;
 	int r = sandbox_enter();
@@ -131,6 +146,7 @@ static int serve(const struct server_options *options) {
 int main(int argc, char **argv) {
 	struct options options = {0};
 	struct config *config = NULL;
+	const char *path;
 	char found[512];
 	int status = options_parse(&options, argc, argv);
 
@@ -145,15 +161,16 @@ int main(int argc, char **argv) {
 	if (!config) {
 		return EXIT_FAILURE;
 	}
+	path = options.config ? options.config : "(built in)";
 	log_set_level((enum log_level)config->broker.log_level);
 	if (options.is_check) {
-		printf("%s: ok, %zu streams\n", options.config ? options.config : "(built in)",
-			config->n_streams);
+		printf("%s: ok, %zu streams\n", path, config->n_streams);
 		status = EXIT_SUCCESS;
+	} else if (options.is_print) {
+		status = print_config(config, path);
 	} else {
-		status = serve(&(struct server_options){.config = config,
-			.config_path = options.config ? options.config : "(built in)",
-			.socket = options.socket});
+		status = serve(&(struct server_options){
+			.config = config, .config_path = path, .socket = options.socket});
 	}
 	config_destroy(config);
 	return status;

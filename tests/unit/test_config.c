@@ -235,6 +235,39 @@ static void test_config_skips_a_byte_order_mark(void **state) {
 	config_destroy(parse_good("version: 1\r\nstreams:\r\n  a: {max_bytes: 1}\r\n"));
 }
 
+static char *print(const struct config *config, const char *label) {
+	char *text = NULL;
+	size_t n = 0;
+	FILE *file = open_memstream(&text, &n);
+
+	config_print(config, file, label);
+	fclose(file);
+	return text;
+}
+
+static void assert_same(const struct config *a, const struct config *b) {
+	assert_false(broker_config_get_changes(&a->broker, &b->broker, stderr));
+	assert_int_equal(a->admin.n_gids, b->admin.n_gids);
+	assert_int_equal(a->admin.owner, b->admin.owner);
+	assert_int_equal(a->n_streams, b->n_streams);
+	for (size_t i = 0; i < a->n_streams; i++) {
+		assert_string_equal(a->streams[i].name, b->streams[i].name);
+		assert_int_equal(
+			stream_config_get_changes(&a->streams[i], &b->streams[i], stderr), 0);
+	}
+}
+
+/* What is printed reads as the same config, and prints as the same text. */
+static void check_print(const struct config *config) {
+	cleanup_free char *remarked = print(config, "a\nb"), *text = print(config, NULL);
+	struct config *again = parse_good(remarked);
+	cleanup_free char *second = print(again, NULL);
+
+	assert_same(config, again);
+	assert_string_equal(text, second);
+	config_destroy(again);
+}
+
 static void test_config_survives_every_prefix(void **state) {
 	(void)state;
 	for (size_t len = 0; len < strlen(good_text); len++) {
@@ -270,11 +303,83 @@ static void test_config_survives_changed_bytes(void **state) {
 			text[(random >> 8) % (sizeof(text) - 1)] = (char)random;
 		}
 		int r = parse(&config, text, sizeof(text) - 1, true, &printed);
+		if (r == 0) {
+			check_print(config);
+		}
 		assert_true(r == 0 || r == -EINVAL);
 		assert_int_equal(r == 0, printed[0] == '\0');
 		config_destroy(config);
 		free(printed);
 	}
+}
+
+static void test_config_prints_what_reads_as_the_same(void **state) {
+	static const char *const texts[] = {good_text, "version: 1\nstreams: {}\n",
+		TEXT_DESK "    description: \"a\\\\b\\\"c\\td\\x1b\\x7f\\N\\L\\ud7ff"
+			  "\\U0001F600'#: \"\n",
+		TEXT_DESK "    description: \"\\x01\\x9f \\uFEFF\\uFFFE \xf0\x9f\x98\x80\"\n",
+		TEXT_HEAD "  \"-\": {max_bytes: 1}\n  \":\": {max_frame: BLOB 4096}\n"
+			  "  \"**\": {max_frame: 7x5 NV12, linger: 0, metadata: 64KiB}\n"};
+
+	(void)state;
+	for (size_t i = 0; i < n_elements(texts); i++) {
+		struct config *config = parse_good(texts[i]);
+
+		check_print(config);
+		config_destroy(config);
+	}
+}
+
+static const char printed_text[] =
+	"# \"/etc/z.yaml\" with every default filled in; remarks say whence the values come.\n"
+	"version: 1\n"
+	"broker:\n"
+	"  socket_mode: \"0600\"  # line 2\n"
+	"  memory_limit: 1GiB  # built in\n"
+	"  per_user:\n"
+	"    memory: 512MiB  # built in\n"
+	"    streams: 9  # line 2\n"
+	"    consumers: 64  # built in\n"
+	"  settle: 1s  # built in\n"
+	"  log_level: info  # built in\n"
+	"defaults:\n"
+	"  access:\n"
+	"    admin: [user:root]  # defaults, line 3\n"
+	"streams:\n"
+	"  \"desk\":  # line 5\n"
+	"    description: \"\"  # built in\n"
+	"    max_bytes: 1MiB  # defaults, line 3\n"
+	"    slots: 7  # line 6\n"
+	"    producers: 1  # built in\n"
+	"    open: 1  # built in\n"
+	"    consumers: 16  # built in\n"
+	"    hold: 3  # built in\n"
+	"    max_fps: 0  # built in\n"
+	"    when_full: drop  # built in\n"
+	"    patience: 500ms  # built in\n"
+	"    metadata: 1KiB  # built in\n"
+	"    access:\n"
+	"      produce: [any]  # line 7\n"
+	"      consume: [owner]  # built in\n"
+	"      reliable: [owner]  # built in\n"
+	"      list: [owner]  # built in\n"
+	"      admin: [user:root]  # defaults, line 3\n"
+	"    linger: 5s  # built in\n";
+
+static void test_config_prints_whence_values_come(void **state) {
+	struct config *config =
+		parse_good("version: 1\n"
+			   "broker: {socket_mode: \"0600\", per_user: {streams: 9}}\n"
+			   "defaults: {max_bytes: 1024KiB, access: {admin: [\"user:0\"]}}\n"
+			   "streams:\n"
+			   "  desk:\n"
+			   "    slots: 7\n"
+			   "    access: {produce: [any]}\n");
+	cleanup_free char *text = print(config, "/etc/z.yaml");
+
+	(void)state;
+	assert_string_equal(text, printed_text);
+	config_destroy(config);
 }
 
 static void test_config_example_loads(void **state) {
@@ -309,6 +414,8 @@ int main(void) {
 		cmocka_unit_test(test_config_skips_a_byte_order_mark),
 		cmocka_unit_test(test_config_survives_every_prefix),
 		cmocka_unit_test(test_config_survives_changed_bytes),
+		cmocka_unit_test(test_config_prints_what_reads_as_the_same),
+		cmocka_unit_test(test_config_prints_whence_values_come),
 		cmocka_unit_test(test_config_example_loads),
 	};
 
