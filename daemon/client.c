@@ -76,7 +76,8 @@ static void client_update_io(struct client *client) {
 }
 
 bool client_can_receive(const struct client *client) {
-	return client->state != CLIENT_LOST && !client->is_doomed && !client->is_dead;
+	return client->state != CLIENT_LOST && !client->is_doomed && !client->is_dead &&
+	       !client->is_evicted;
 }
 
 bool client_is_drained(const struct client *client) {
@@ -215,12 +216,12 @@ static void client_flush(struct client *client) {
 			return;
 		}
 		message_destroy(client, message);
-		if (client->state == CLIENT_READY) {
+		if (client->state == CLIENT_READY && !client->is_evicted) {
 			client_set_timer(client, STUCK_S);
 		}
 	}
 	client_update_io(client);
-	if (client->state == CLIENT_READY) {
+	if (client->state == CLIENT_READY && !client->is_evicted) {
 		client_on_drained(client);
 	}
 }
@@ -245,6 +246,24 @@ void client_refuse(struct client *client, const struct zoe_msg_header *request, 
 	client_send(client, &msg.header, NULL, 0);
 }
 
+void client_evict(struct client *client, uint32_t type, int error, const char *sentence) {
+	struct zoe_msg_error msg;
+
+	if (client->is_evicted) {
+		return;
+	}
+	log_info("client %d (%s): %s", (int)client->who.pid, client->app, sentence);
+	memset(&msg, 0, sizeof(msg));
+	zoe_msg_init(&msg, type, 0);
+	msg.header.status = error;
+	zoe_wire_set_text(msg.text, sizeof(msg.text), sentence);
+	client_send(client, &msg.header, NULL, 0);
+	client->is_evicted = true;
+	if (client->state == CLIENT_READY) {
+		client_set_timer(client, STUCK_S);
+	}
+}
+
 void client_reject(
 	struct client *client, const struct zoe_msg_header *request, const char *sentence) {
 	log_warn(
@@ -267,6 +286,8 @@ static bool client_read_packet(struct client *client) {
 		client_reject(client, &none, "a packet of a wrong size");
 	} else if (r < 0) {
 		client_doom(client);
+	} else if (client->is_evicted) {
+		log_debug("client %d: said something after its end", (int)client->who.pid);
 	} else if (packet->pid != client->who.pid) {
 		client_reject(client, &packet->header, "a packet from another process");
 	} else {
@@ -315,10 +336,10 @@ static void client_on_timer(struct ev_loop *loop, struct ev_timer *timer, int ev
 		client_set_timer(client, HELD_S);
 		return;
 	}
-	if (client->state == CLIENT_READY) {
+	if (client->state == CLIENT_READY && !client->is_evicted) {
 		log_warn("client %d (%s): dropped, it has not read for %.0f s",
 			(int)client->who.pid, client->app, STUCK_S);
-	} else if (client->state != CLIENT_LOST) {
+	} else if (client->state != CLIENT_LOST && client->state != CLIENT_READY) {
 		log_debug("client %d: dropped, it did not say HELLO", (int)client->who.pid);
 	}
 	client_doom(client);
@@ -330,7 +351,7 @@ static void client_on_retry(struct ev_loop *loop, struct ev_timer *timer, int ev
 	(void)events;
 	ev_timer_stop(loop, timer);
 	client->is_backing_off = false;
-	if (client_can_receive(client)) {
+	if (client_can_receive(client) || (client->is_evicted && !client->is_doomed)) {
 		client_flush(client);
 	}
 }

@@ -37,7 +37,8 @@ struct client {
 	uint64_t nonce;
 	char app[64];
 	bool is_doomed;
-	bool is_dead; // by its pidfd's word
+	bool is_dead;    // by its pidfd's word
+	bool is_evicted; // was told so: nothing it says counts, nothing more is sent
 	bool is_watching, has_missed_changes;
 	bool is_backing_off; // too many descriptors in flight
 	struct list queue;   // message.link
@@ -77,6 +78,11 @@ void client_refuse(struct client *client, const struct zoe_msg_header *request, 
 /* Answers nonsense with a sentence, and drops the client. */
 void client_reject(
 	struct client *client, const struct zoe_msg_header *request, const char *sentence);
+
+/* Tells it (EVICTED or REMOVED, error < 0) that its stream goes on without it. The caller ends its
+ * part in the stream; its connection lasts until it hangs up, a few seconds at most: what lies
+ * unread in a socket that we close may keep it from reading this. */
+void client_evict(struct client *client, uint32_t type, int error, const char *sentence);
 
 /* The connection is over; carried out before the loop sleeps. */
 void client_doom(struct client *client);

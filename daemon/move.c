@@ -62,15 +62,22 @@ bool move_is_overdone(struct stream *stream, uid_t uid) {
 	return stream->move_tokens < 0.0 && stream->mover == uid;
 }
 
-int move_check(struct stream *stream, int32_t *holder) {
+bool move_is_blocked(struct stream *stream, int32_t *holder) {
 	struct generation *g;
 	uint32_t n_held = 0;
 
 	list_for_each(g, &stream->generations, link) {
 		if (generation_is_held(g) && ++n_held == MAX_UNDRAINED) {
 			*holder = generation_find_holder(g);
-			return -EBUSY;
+			return true;
 		}
+	}
+	return false;
+}
+
+int move_check(struct stream *stream, int32_t *holder) {
+	if (move_is_blocked(stream, holder)) {
+		return -EBUSY;
 	}
 	move_refill(stream);
 	if (stream->move_tokens < 1.0) {
@@ -91,13 +98,15 @@ static int move_reserve(struct stream *stream, const struct zoe_geometry *geo) {
 }
 
 /* Step 1: memory and seats, of which nobody knows yet. */
-static int move_prepare(struct generation **out, struct stream *stream, uint64_t frame_bytes) {
+static int move_prepare(
+	struct generation **out, struct stream *stream, uint64_t frame_bytes, bool is_forced) {
 	struct generation *next = NULL;
 	struct zoe_geometry geo;
 	int r = stream_cut(stream, frame_bytes, &geo);
 
 	if (r == 0) {
 		r = move_reserve(stream, &geo);
+		r = is_forced ? 0 : r; /* it has made what room there was */
 	}
 	if (r == 0) {
 		r = generation_create(&next, stream, &geo);
@@ -171,9 +180,9 @@ static void move_tell_producers(struct generation *next) {
 	}
 }
 
-int move_start(struct stream *stream, uint64_t frame_bytes) {
+static int move(struct stream *stream, uint64_t frame_bytes, bool is_forced) {
 	struct generation *old = stream->newest, *next = NULL;
-	int r = move_prepare(&next, stream, frame_bytes);
+	int r = move_prepare(&next, stream, frame_bytes, is_forced);
 
 	if (r < 0) {
 		return r;
@@ -192,6 +201,10 @@ int move_start(struct stream *stream, uint64_t frame_bytes) {
 	registry_mark(stream);
 	stream_sweep(stream);
 	return 0;
+}
+
+int move_start(struct stream *stream, uint64_t frame_bytes) {
+	return move(stream, frame_bytes, false);
 }
 
 /* Lets go of those who still look at the oldest of too many generations. */
@@ -221,27 +234,44 @@ static void move_drop_oldest(struct stream *stream) {
 	}
 }
 
-void move_away(struct stream *stream) {
+void move_end(struct stream *stream) {
+	struct generation *old = stream->newest;
+
+	if (!old) {
+		return;
+	}
+	(void)generation_close(old);
+	stream->newest = NULL;
+	generation_wake(old);
+}
+
+static void move_away_by(struct stream *stream, bool is_forced) {
 	struct generation *old = stream->newest;
 	struct producer *producer;
 	struct consumer *consumer;
 	int r;
 
 	move_drop_oldest(stream);
-	r = move_start(stream, old->ring.geo.slot_bytes);
+	r = move(stream, old->ring.geo.slot_bytes, is_forced);
 	if (r == 0) {
 		return;
 	}
 	log_err("stream '%s': cannot move away from %s, dropped its clients: %s", stream->name,
 		old->region, strerror(-r));
-	(void)generation_close(old);
-	stream->newest = NULL;
+	move_end(stream);
 	list_for_each(consumer, &stream->consumers, link) {
 		client_doom(consumer->client);
 	}
 	list_for_each(producer, &stream->producers, link) {
 		client_doom(producer->client);
 	}
-	generation_wake(old);
 	stream_sweep(stream);
+}
+
+void move_away(struct stream *stream) {
+	move_away_by(stream, false);
+}
+
+void move_away_from_evicted(struct stream *stream) {
+	move_away_by(stream, true);
 }

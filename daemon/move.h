@@ -32,4 +32,15 @@ int move_start(struct stream *stream, uint64_t frame_bytes);
 /* Moves away from a producer whose stores cannot be stopped. Where that fails the region ends and
  * its clients with it: they come back by themselves. */
 void move_away(struct stream *stream);
+
+/* Moves away from clients that were evicted, though memory_limit be exceeded until the old
+ * generation is drained; those who hold on to too many old ones are dropped. As move_away where it
+ * fails. */
+void move_away_from_evicted(struct stream *stream);
+
+/* Closes the region without a successor, and wakes all: what was published can still be taken. */
+void move_end(struct stream *stream);
+
+/* Whether too many old generations are still held, *holder: by whom. */
+bool move_is_blocked(struct stream *stream, int32_t *holder);
 #endif

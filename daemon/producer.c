@@ -363,7 +363,7 @@ void turn_destroy(struct turn *turn) {
 
 /* A seat may have come free: whose turn is it? One that is refused for another reason has had its
  * turn. */
-static void turn_grant(struct stream *stream) {
+void turn_grant(struct stream *stream) {
 	struct turn *turn, *after;
 
 	list_for_each_safe(turn, after, &stream->turns, link) {
@@ -599,9 +599,10 @@ void producer_destroy(struct producer *producer, enum producer_end end) {
 		move_away(stream);
 	}
 	log_debug("stream '%s': %s %s", stream->name, producer->label,
-		end == PRODUCER_LEFT   ? "left"
-		: end == PRODUCER_DIED ? "died"
-				       : "vanished");
+		end == PRODUCER_LEFT       ? "left"
+		: end == PRODUCER_DIED     ? "died"
+		: end == PRODUCER_VANISHED ? "vanished"
+					   : "was evicted");
 	producer->client->producer = NULL;
 	free(producer);
 	turn_grant(stream);

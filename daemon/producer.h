@@ -41,9 +41,10 @@ struct turn {
 };
 
 enum producer_end {
-	PRODUCER_LEFT,    // it promised to touch nothing any more
-	PRODUCER_DIED,    // its process is certainly dead
-	PRODUCER_VANISHED // its socket is closed, its process lives
+	PRODUCER_LEFT,     // it promised to touch nothing any more
+	PRODUCER_DIED,     // its process is certainly dead
+	PRODUCER_VANISHED, // its socket is closed, its process lives
+	PRODUCER_EVICTED   // the same, by our word: the stream has moved away from it
 };
 
 /* The request handlers. */
@@ -65,6 +66,9 @@ void producer_leave_generation(struct producer *producer, uint32_t number);
 
 /* A client's wait for its turn is over: it went away. NULL is a no-op. */
 void turn_destroy(struct turn *turn);
+
+/* There may be room for those who wait their turn. */
+void turn_grant(struct stream *stream);
 
 /* Ends its stay and frees it. NULL is a no-op. */
 void producer_destroy(struct producer *producer, enum producer_end end);

@@ -19,7 +19,7 @@
 
 /* Values of zoe_msg_stream.may and zoe_msg_peer's role and state: zoe/zoe.h has them for
  * programs. */
-enum status_may { MAY_PRODUCE = 1, MAY_CONSUME = 2 };
+enum status_may { MAY_PRODUCE = 1, MAY_CONSUME = 2, MAY_RELIABLE = 4, MAY_ADMIN = 8 };
 enum status_role { ROLE_PRODUCER = 1, ROLE_CONSUMER = 2 };
 enum status_peer { PEER_RUNNING = 0, PEER_PARKED = 1, PEER_DEMOTED = 2 };
 
@@ -119,6 +119,12 @@ static void status_fill_stream(
 	}
 	if (access_may(config, RIGHT_CONSUME, &client->who, stream->owner)) {
 		msg->may |= MAY_CONSUME;
+	}
+	if (access_may(config, RIGHT_RELIABLE, &client->who, stream->owner)) {
+		msg->may |= MAY_RELIABLE;
+	}
+	if (access_may(config, RIGHT_ADMIN, &client->who, stream->owner)) {
+		msg->may |= MAY_ADMIN;
 	}
 	zoe_wire_set_text(msg->name, sizeof(msg->name), stream->name);
 	zoe_wire_set_text(msg->description, sizeof(msg->description), config->description);

@@ -43,6 +43,15 @@ int zoe_client_fail_packet(struct zoe_client *c, const struct zoe_packet *packet
 	return zoe_client_fail(c, status, "%s", msg->text);
 }
 
+void zoe_refusal_set(struct zoe_refusal *refusal, struct zoe_client *c) {
+	refusal->error = zoe_client_fail_packet(c, c->packet);
+	zoe_wire_set_text(refusal->text, sizeof(refusal->text), c->error);
+}
+
+int zoe_refusal_fail(const struct zoe_refusal *refusal, struct zoe_client *c) {
+	return zoe_client_fail(c, refusal->error, "%s", refusal->text);
+}
+
 int zoe_options_copy(void *to, size_t size, const void *from, size_t least) {
 	size_t given;
 

@@ -51,6 +51,16 @@ int zoe_client_fail_forked(struct zoe_client *c);
 /* The sentence of a broker's answer: text is not trusted to be terminated. */
 int zoe_client_fail_packet(struct zoe_client *c, const struct zoe_packet *packet);
 
+/* Why a handle has no future, kept for each call that is still made on it. */
+struct zoe_refusal {
+	int error; // 0 = none
+	char text[512];
+};
+/* Takes it from a broker's message. */
+void zoe_refusal_set(struct zoe_refusal *refusal, struct zoe_client *c);
+/* Sets the sentence again; returns the error. */
+int zoe_refusal_fail(const struct zoe_refusal *refusal, struct zoe_client *c);
+
 /* Options that cross the ABI: size at least `least`, a tail we do not know must be zero.
  * Copies into a struct of `size` bytes, zeroed beyond. Returns: 0; -EINVAL. */
 int zoe_options_copy(void *to, size_t size, const void *from, size_t least);

@@ -193,6 +193,13 @@ static void handle_bell(struct zoe_consumer *s) {
 	zoe_pollable_add(&s->pollable, fd);
 }
 
+/* The stream goes on without us, or is no more: what is read from now on was published before. */
+static void handle_eviction(struct zoe_consumer *s) {
+	zoe_refusal_set(&s->refusal, s->client);
+	s->state = ZOE_CONSUME_REFUSED;
+	zoe_link_drop(&s->link);
+}
+
 static void handle_packet(struct zoe_consumer *s) {
 	const struct zoe_msg_header *header = &s->client->packet->header;
 
@@ -206,7 +213,7 @@ static void handle_packet(struct zoe_consumer *s) {
 			break;
 		}
 		if (header->status < 0) {
-			s->refused = zoe_client_fail_packet(s->client, s->client->packet);
+			zoe_refusal_set(&s->refusal, s->client);
 			s->state = ZOE_CONSUME_REFUSED;
 			break;
 		}
@@ -227,6 +234,10 @@ static void handle_packet(struct zoe_consumer *s) {
 		break;
 	case ZOE_MSG_DEMOTED:
 		zoe_consumer_demote(s);
+		break;
+	case ZOE_MSG_EVICTED:
+	case ZOE_MSG_REMOVED:
+		handle_eviction(s);
 		break;
 	default: /* a newer broker's event */
 		break;
@@ -271,7 +282,7 @@ int zoe_consumer_service(struct zoe_consumer *s) {
 
 	s->service_ns = zoe_now_ns();
 	if (s->state == ZOE_CONSUME_REFUSED) {
-		return s->refused;
+		return zoe_refusal_fail(&s->refusal, s->client);
 	}
 	error = zoe_link_step(&s->link);
 	if (!error && s->epoch != s->link.epoch) {
@@ -284,12 +295,12 @@ int zoe_consumer_service(struct zoe_consumer *s) {
 		handle_packet(s);
 		zoe_packet_finish(s->client->packet);
 	}
-	if (was_up && s->link.state != ZOE_LINK_UP) {
+	if (was_up && s->link.state != ZOE_LINK_UP && s->state != ZOE_CONSUME_REFUSED) {
 		s->events |= ZOE_EV_BROKER_GONE;
 	}
 	ask_bell(s);
 	drop_left_views(s);
-	return s->state == ZOE_CONSUME_REFUSED ? s->refused : error;
+	return s->state == ZOE_CONSUME_REFUSED ? zoe_refusal_fail(&s->refusal, s->client) : error;
 }
 
 bool zoe_consumer_service_sometimes(struct zoe_consumer *s) {

@@ -48,7 +48,7 @@ struct zoe_consumer {
 	char group[ZOE_GROUP_BYTES]; // options.group points here
 	char stream[ZOE_NAME_BYTES], name[112];
 	uint32_t epoch, serial; // of the request to attach
-	int refused;            // the reason, once refused
+	struct zoe_refusal refusal;
 	uint64_t last_lineage;
 	uint32_t events;
 };

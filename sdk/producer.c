@@ -145,8 +145,16 @@ static void refuse(struct zoe_producer *p) {
 		zoe_link_drop(&p->link);
 		return;
 	}
-	p->refused = zoe_client_fail_packet(p->client, p->client->packet);
+	zoe_refusal_set(&p->refusal, p->client);
 	p->state = ZOE_ATTACH_REFUSED;
+}
+
+/* The stream goes on without us, or is no more. Slots on loan stay mapped until they are given
+ * back. */
+static void handle_eviction(struct zoe_producer *p) {
+	zoe_refusal_set(&p->refusal, p->client);
+	p->state = ZOE_ATTACH_REFUSED;
+	zoe_link_drop(&p->link);
 }
 
 static void handle_packet(struct zoe_producer *p) {
@@ -173,6 +181,10 @@ static void handle_packet(struct zoe_producer *p) {
 		break;
 	case ZOE_MSG_END:
 		p->is_ended = true;
+		break;
+	case ZOE_MSG_EVICTED:
+	case ZOE_MSG_REMOVED:
+		handle_eviction(p);
 		break;
 	default: /* a newer broker's event */
 		break;
@@ -214,7 +226,7 @@ int zoe_producer_service(struct zoe_producer *p) {
 
 	p->service_ns = zoe_now_ns();
 	if (p->state == ZOE_ATTACH_REFUSED) {
-		return p->refused;
+		return zoe_refusal_fail(&p->refusal, p->client);
 	}
 	error = zoe_link_step(&p->link);
 	if (!error && p->epoch != p->link.epoch) {
@@ -238,7 +250,7 @@ int zoe_producer_service(struct zoe_producer *p) {
 	if (p->n_seats_told != told) {
 		acknowledge(p);
 	}
-	return p->state == ZOE_ATTACH_REFUSED ? p->refused : error;
+	return p->state == ZOE_ATTACH_REFUSED ? zoe_refusal_fail(&p->refusal, p->client) : error;
 }
 
 int zoe_producer_service_sometimes(struct zoe_producer *p) {
@@ -447,7 +459,7 @@ int zoe_producer_get_interval(struct zoe_producer *p, uint64_t *interval_ns) {
 		zoe_producer_service_sometimes(p);
 	}
 	if (p->state == ZOE_ATTACH_REFUSED) {
-		return p->refused;
+		return zoe_refusal_fail(&p->refusal, p->client);
 	}
 	*interval_ns = 0;
 	/* [WANTED] relaxed: a hint; the broker counts seats here. Their pages may not be known yet:

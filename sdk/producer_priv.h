@@ -36,7 +36,7 @@ struct zoe_producer {
 	char stream[ZOE_NAME_BYTES], name[112];
 	enum zoe_attach state;
 	uint32_t epoch, serial, end_serial;
-	int refused;
+	struct zoe_refusal refusal;
 	struct zoe_feed feeds[ZOE_MAX_FEEDS];
 	struct zoe_feed *feed;    // the newest; NULL before attaching
 	uint32_t n_seats_told;    // SEAT messages on this connection

@@ -127,7 +127,7 @@ static int catch_up(struct zoe_producer *p, const struct zoe_deadline *deadline)
 
 	zoe_producer_service(p);
 	if (p->state == ZOE_ATTACH_REFUSED) {
-		return p->refused;
+		return zoe_refusal_fail(&p->refusal, p->client);
 	}
 	if (p->feed != feed || feed->writer.roster != roster) {
 		return 0;
@@ -178,7 +178,7 @@ static int get_ready(
 	int error = zoe_producer_service_sometimes(p);
 
 	if (p->state == ZOE_ATTACH_REFUSED) {
-		return p->refused;
+		return zoe_refusal_fail(&p->refusal, p->client);
 	}
 	if (!p->feed) {
 		if (deadline->end_ns == 0) {

@@ -278,7 +278,7 @@ int zoe_consumer_next(struct zoe_consumer *s, const struct zoe_frame **out, int 
 			return error ? fail_next(s, error) : 0;
 		}
 		if (s->state == ZOE_CONSUME_REFUSED) {
-			return s->refused;
+			return zoe_refusal_fail(&s->refusal, s->client);
 		}
 		if (timeout_ms == 0 && zoe_consumer_get_view(s) == armed) {
 			return -EAGAIN;
@@ -303,10 +303,10 @@ static int get_ready(struct zoe_consumer *s) {
 		return zoe_client_fail_forked(s->client);
 	}
 	zoe_consumer_service_sometimes(s);
-	if (s->n_views == 0) {
-		return s->state == ZOE_CONSUME_REFUSED ? s->refused : -EAGAIN;
+	if (s->state == ZOE_CONSUME_REFUSED) {
+		return zoe_refusal_fail(&s->refusal, s->client);
 	}
-	return 0;
+	return s->n_views == 0 ? -EAGAIN : 0;
 }
 
 /* The newest generation that has a frame. */

@@ -150,15 +150,8 @@ static int status_tell(
 	return 0; /* a newer broker's kind of line */
 }
 
-struct question {
-	const struct zoe_msg_header *request;
-	zoe_watch_fn list;    // either this
-	zoe_status_fn status; // or this
-	void *user;
-};
-
 /* One packet of the answer. Returns: 0 more to come; 1 was the last; else stop with it. */
-static int question_answer(struct zoe_client *c, const struct question *q, int *result) {
+static int question_answer(struct zoe_client *c, const struct zoe_question *q, int *result) {
 	const struct zoe_msg_header *header = &c->packet->header;
 	uint32_t kind = 0;
 
@@ -169,6 +162,10 @@ static int question_answer(struct zoe_client *c, const struct question *q, int *
 	if (header->status < 0) {
 		*result = zoe_client_fail_packet(c, c->packet);
 		return 1;
+	}
+	if (q->packet) {
+		*result = q->packet(q->user, c->packet);
+		return *result != 0 || !(header->flags & ZOE_MSG_MORE);
 	}
 	if (!(header->flags & ZOE_MSG_MORE)) {
 		*result = q->list ? q->list(q->user, ZOE_SYNCED, NULL) : 0;
@@ -210,16 +207,19 @@ static int question_drain(struct zoe_client *c) {
 	return result;
 }
 
-static int question_ask(struct zoe_client *c, struct zoe_msg_header *request,
-	const struct question *q, const struct zoe_deadline *deadline) {
-	int error = question_send(c, request, deadline), result = 0;
+int zoe_client_ask(
+	struct zoe_client *c, const struct zoe_question *q, const struct zoe_deadline *deadline) {
+	int error, result = 0;
+
+	c->link->retry_ns = 0;
+	error = question_send(c, q->request, deadline);
 
 	if (error == -EPIPE || error == -ECONNRESET) {
 		result = question_drain(c);
 		if (result) {
 			return result;
 		}
-		error = question_send(c, request, deadline);
+		error = question_send(c, q->request, deadline);
 	}
 	while (!error) {
 		error = zoe_link_receive(c->link);
@@ -245,20 +245,19 @@ static int question_ask(struct zoe_client *c, struct zoe_msg_header *request,
 int zoe_client_list(struct zoe_client *c, zoe_watch_fn fn, void *user, int timeout_ms) {
 	struct zoe_deadline deadline = zoe_deadline_init(timeout_ms);
 	struct zoe_msg_header request = {.type = ZOE_MSG_LIST, .size = sizeof(request)};
-	struct question q = {.request = &request, .list = fn, .user = user};
+	struct zoe_question q = {.request = &request, .list = fn, .user = user};
 
 	if (zoe_client_is_forked(c)) {
 		return zoe_client_fail_forked(c);
 	}
-	c->link->retry_ns = 0;
-	return question_ask(c, &request, &q, &deadline);
+	return zoe_client_ask(c, &q, &deadline);
 }
 
 int zoe_client_status(
 	struct zoe_client *c, const char *stream, zoe_status_fn fn, void *user, int timeout_ms) {
 	struct zoe_deadline deadline = zoe_deadline_init(timeout_ms);
 	struct zoe_msg_name request;
-	struct question q = {.request = &request.header, .status = fn, .user = user};
+	struct zoe_question q = {.request = &request.header, .status = fn, .user = user};
 
 	if (zoe_client_is_forked(c)) {
 		return zoe_client_fail_forked(c);
@@ -270,8 +269,7 @@ int zoe_client_status(
 			c, -ENOENT, "stream '%.40s...': a name has at most 96 bytes", stream);
 	}
 	zoe_wire_set_text(request.name, sizeof(request.name), stream ? stream : "");
-	c->link->retry_ns = 0;
-	return question_ask(c, &request.header, &q, &deadline);
+	return zoe_client_ask(c, &q, &deadline);
 }
 
 static struct zoe_watch *watch_get(struct zoe_client *c) {

@@ -99,6 +99,13 @@ const struct command commands[] = {
 		"line\n"
 		"and column.\n"
 		"  zoe check /etc/zoetrope/zoetrope.yaml\n"},
+	{"kick", kick_run, "take a program off a stream", "STREAM PID|NAME",
+		"NAME is what zoe status calls it; all of that name are meant. It is told so, and "
+		"sees\n"
+		"no frame that comes later. For admins of the stream. To keep it out, change "
+		"access: in\n"
+		"the config.\n"
+		"  zoe kick desk 4711\n"},
 	{"bench", bench_run, "what a frame costs here, beside what the machine charges for less",
 		"[MEASURE...] [--short] [--json]",
 		"  -s, --short      a minute instead of ten\n"

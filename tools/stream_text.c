@@ -122,7 +122,8 @@ static void json_may(FILE *to, uint32_t may) {
 	static const struct {
 		uint32_t bit;
 		const char *name;
-	} rights[] = {{ZOE_MAY_PRODUCE, "produce"}, {ZOE_MAY_CONSUME, "consume"}};
+	} rights[] = {{ZOE_MAY_PRODUCE, "produce"}, {ZOE_MAY_CONSUME, "consume"},
+		{ZOE_MAY_RELIABLE, "reliable"}, {ZOE_MAY_ADMIN, "admin"}};
 	const char *comma = "";
 
 	fputs("\"may\": [", to);

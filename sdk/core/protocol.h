@@ -43,6 +43,8 @@ enum zoe_msg_type {
 	ZOE_MSG_LEAVE,      /* zoe_msg_leave; no reply */
 	ZOE_MSG_END,        /* header -> header: end of stream */
 	ZOE_MSG_REPORT,     /* zoe_msg_report: a reliable reader's patience is used up; no reply */
+	/* zoe_msg_kick -> zoe_msg_kicked */
+	ZOE_MSG_KICK = 16,
 	/* events (broker -> client) */
 	ZOE_MSG_ADDED = 64, /* zoe_msg_stream */
 	ZOE_MSG_CHANGED,    /* zoe_msg_stream */
@@ -54,6 +56,9 @@ enum zoe_msg_type {
 	ZOE_MSG_GONE,  /* header: the last producer left */
 	ZOE_MSG_BACK,  /* header: a producer is there (again) */
 	ZOE_MSG_DEMOTED, /* header, to a consumer: it may lose frames from now on */
+	/* zoe_msg_error: the stream goes on without this client, and nothing that it says counts
+	 * any more. REMOVED, to producers and consumers, is the same: the stream is no more */
+	ZOE_MSG_EVICTED,
 };
 
 /* bits of zoe_msg_header.flags */
@@ -220,6 +225,17 @@ struct zoe_msg_leave {
 	struct zoe_msg_header header;
 	uint32_t generation; /* 0 = everything, the last word on this connection */
 	uint32_t reserved;
+};
+
+struct zoe_msg_kick {
+	struct zoe_msg_header header;
+	int32_t pid; /* whom; 0: all that call themselves app */
+	uint32_t reserved;
+	char app[64], name[112];
+};
+struct zoe_msg_kicked {
+	struct zoe_msg_header header;
+	uint32_t n_kicked, reserved;
 };
 #pragma GCC diagnostic pop
 #endif

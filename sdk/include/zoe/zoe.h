@@ -27,7 +27,7 @@ struct zoe_client_options {
 	const char *app_name; /* shown to admins, up to 63 bytes; NULL: the process's own name */
 };
 
-enum zoe_may { ZOE_MAY_PRODUCE = 1, ZOE_MAY_CONSUME = 2 };
+enum zoe_may { ZOE_MAY_PRODUCE = 1, ZOE_MAY_CONSUME = 2, ZOE_MAY_RELIABLE = 4, ZOE_MAY_ADMIN = 8 };
 
 /* One stream. Strings are never NULL and live until the callback returns. */
 struct zoe_stream_info {
@@ -132,6 +132,14 @@ ZOE_EXPORT int zoe_client_watch(struct zoe_client *c, zoe_watch_fn fn, void *use
  * Returns: 0; -ENOENT no such stream; what fn returned; as zoe_client_connect(). */
 ZOE_EXPORT int zoe_client_status(
 	struct zoe_client *c, const char *stream, zoe_status_fn fn, void *user, int timeout_ms);
+
+/* Has programs taken off a stream: who is a pid, or the app_name of one or many. They are told so
+ * (-ECONNABORTED) and see no frame that is published later; the others lose none. They may come
+ * again unless the config shuts them out. For those who hold the right `admin` of the stream.
+ * *n_kicked (may be NULL): how many were. Returns: 0; -ENOENT no such stream, or nobody of that
+ * name or pid is attached to it; -EACCES; -EINVAL; as zoe_client_connect(). */
+ZOE_EXPORT int zoe_client_kick(struct zoe_client *c, const char *stream, const char *who,
+	uint32_t *n_kicked, int timeout_ms);
 
 /* A descriptor for poll(2): POLLIN means call zoe_client_dispatch(). It keeps its number for the
  * client's life. Borrowed. Returns: >= 0; -EMFILE, -ENFILE, -ECHILD. */
