@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 
+#include "adopt.h"
 #include "consumer.h"
 #include "health.h"
 #include "log.h"
@@ -397,6 +398,7 @@ static void client_free(struct client *client) {
 	client_clear_queue(client);
 	cleanup_fd_fn(&client->socket);
 	cleanup_fd_fn(&client->pidfd);
+	hand_in_destroy(client->hand_in);
 	credentials_finish(&client->who);
 	list_remove(&client->link);
 	list_remove(&client->doom_link);
@@ -416,13 +418,11 @@ static void client_turn_away(struct client *client, int error) {
 	client_refuse(client, &hello, error, "turned away: %s", why);
 }
 
-int client_create(struct server *server, int socket) {
+static struct client *client_alloc(struct server *server, int socket) {
 	struct client *client = calloc(1, sizeof(*client));
-	int r;
 
 	if (!client) {
-		close(socket);
-		return -ENOMEM;
+		return NULL;
 	}
 	client->server = server;
 	client->socket = socket;
@@ -434,6 +434,34 @@ int client_create(struct server *server, int socket) {
 	ev_io_init(&client->death, client_on_death, -1, EV_READ);
 	ev_timer_init(&client->timer, client_on_timer, 0.0, 0.0);
 	ev_timer_init(&client->retry, client_on_retry, 0.0, RETRY_S);
+	return client;
+}
+
+int client_create_absent(struct client **out, struct server *server, double seconds) {
+	struct client *client = client_alloc(server, -1);
+
+	if (!client) {
+		return -ENOMEM;
+	}
+	client->state = CLIENT_LOST;
+	client->is_absent = true;
+	client->who.uid = (uid_t)-1;
+	zoe_wire_set_text(client->app, sizeof(client->app), "(not back yet)");
+	list_append(&server->clients, &client->link);
+	server->n_clients++;
+	client_set_timer(client, seconds);
+	*out = client;
+	return 0;
+}
+
+int client_create(struct server *server, int socket) {
+	struct client *client = client_alloc(server, socket);
+	int r;
+
+	if (!client) {
+		close(socket);
+		return -ENOMEM;
+	}
 	r = client_identify(client);
 	if (r < 0) {
 		client_turn_away(client, r);

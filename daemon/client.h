@@ -15,6 +15,7 @@
 #include "wire.h"
 
 struct consumer;
+struct hand_in;
 struct producer;
 struct server;
 struct turn;
@@ -41,6 +42,7 @@ struct client {
 	bool is_evicted; // was told so: nothing it says counts, nothing more is sent
 	bool is_watching, has_missed_changes;
 	bool is_backing_off; // too many descriptors in flight
+	bool is_absent;      // nobody yet: keeps a place for who had one with an earlier broker
 	struct list queue;   // message.link
 	size_t queue_bytes;
 	uint32_t n_loans; // messages with descriptors since it had read all
@@ -49,11 +51,16 @@ struct client {
 	struct ev_timer retry;
 	struct producer *producer;
 	struct consumer *consumer;
-	struct turn *turn; // it waits to produce
+	struct turn *turn;       // it waits to produce
+	struct hand_in *hand_in; // what it has of an earlier broker; NULL = nothing
 };
 
 /* Takes over a connected socket. Returns: 0; -errno, the socket is closed. */
 int client_create(struct server *server, int socket);
+
+/* Makes one that stands for a client of an earlier broker, and goes after so many seconds.
+ * Returns: 0; -ENOMEM. */
+int client_create_absent(struct client **out, struct server *server, double seconds);
 
 /* Frees a client whose stream is gone already: the broker ends, its clients go on. */
 void client_abandon(struct client *client);

@@ -2,9 +2,11 @@
 #include "consumer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "adopt.h"
 #include "client.h"
 #include "group.h"
 #include "log.h"
@@ -14,17 +16,26 @@
 #include "server.h"
 #include "stream.h"
 
+static struct consumer *consumer_alloc(struct client *client) {
+	struct consumer *consumer = calloc(1, sizeof(*consumer));
+
+	if (consumer) {
+		list_init(&consumer->link);
+		list_init(&consumer->seats);
+		consumer->client = client;
+		consumer->bell = -1;
+		client->consumer = consumer;
+	}
+	return consumer;
+}
+
 static int consumer_create(
 	struct consumer **out, struct client *client, const struct zoe_msg_consume *msg) {
-	struct consumer *consumer = calloc(1, sizeof(*consumer));
+	struct consumer *consumer = consumer_alloc(client);
 
 	if (!consumer) {
 		return -ENOMEM;
 	}
-	list_init(&consumer->link);
-	list_init(&consumer->seats);
-	consumer->client = client;
-	consumer->bell = -1;
 	consumer->hold = msg->hold ? msg->hold : 1;
 	consumer->delivery = msg->delivery;
 	consumer->id = ++client->server->last_consumer;
@@ -33,7 +44,6 @@ static int consumer_create(
 	}
 	zoe_wire_set_text(consumer->name, sizeof(consumer->name), msg->name);
 	zoe_wire_set_text(consumer->group, sizeof(consumer->group), msg->group);
-	client->consumer = consumer;
 	*out = consumer;
 	return 0;
 }
@@ -44,6 +54,38 @@ static void consumer_join(struct consumer *consumer, struct stream *stream) {
 	consumer->stream = stream;
 	stream->n_consumers++;
 	stream_note_clients(stream);
+}
+
+int consumer_create_absent(
+	struct consumer **out, struct stream *stream, const struct zoe_control_seat *seat) {
+	uint64_t patience_ms = stream->config->patience_ms;
+	uint64_t settle_ms = stream->server->config->broker.settle_ms;
+	uint64_t ms = patience_ms > settle_ms ? patience_ms : settle_ms;
+	bool is_grouped = (seat->flags & ZOE_SEAT_GROUPED) != 0;
+	struct client *client = NULL;
+	struct consumer *consumer;
+	int r = client_create_absent(&client, stream->server, (double)(ms ? ms : 1) / 1000);
+
+	if (r < 0) {
+		return r;
+	}
+	consumer = consumer_alloc(client);
+	if (!consumer) {
+		client_doom(client);
+		return -ENOMEM;
+	}
+	consumer->id = seat->consumer;
+	consumer->hold = seat->hold < stream->config->hold ? seat->hold : stream->config->hold;
+	consumer->delivery = is_grouped ? ZOE_DELIVER_QUEUE_RELIABLE : ZOE_DELIVER_RELIABLE;
+	zoe_wire_set_text(consumer->name, sizeof(consumer->name), stream->name);
+	if (is_grouped) {
+		/* Nobody can ask for such a name. */
+		consumer->group_id = seat->group;
+		snprintf(consumer->group, sizeof(consumer->group), "?%u", seat->group);
+	}
+	consumer_join(consumer, stream);
+	*out = consumer;
+	return 0;
 }
 
 void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg) {
@@ -58,6 +100,7 @@ void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg) {
 	stream_describe_region(g->stream, g, msg);
 	msg->seat = seat->index;
 	msg->hold = seat->consumer->hold;
+	msg->consumer = seat->consumer->id;
 	client_send(seat->consumer->client, &msg->header, fds, n_fds);
 	memfd_close_rw(&seat->memory); /* its consumer's alone from now on */
 }
@@ -72,7 +115,8 @@ static bool consumer_is_from_now(const struct consumer *consumer) {
 static int consumer_make_seats(
 	struct consumer *consumer, struct seat **newest, struct seat **tail) {
 	struct stream *stream = consumer->stream;
-	struct generation *old = consumer_is_from_now(consumer) ? NULL : stream_find_tail(stream);
+	bool has_all = consumer_is_from_now(consumer) || adopt_is_known(stream, consumer->client);
+	struct generation *old = has_all ? NULL : stream_find_tail(stream);
 	uint64_t bytes = consumer->hold * stream->newest->ring.geo.slot_stride;
 	int r = memory_reserve(stream->server, stream, bytes + 2 * ZOE_SEAT_PAGE_BYTES);
 
@@ -140,7 +184,7 @@ static int consumer_sit(struct consumer *consumer, struct zoe_msg_region *msg) {
 	return 0;
 }
 
-void consumer_start(struct consumer *consumer) {
+static void consumer_start(struct consumer *consumer) {
 	struct zoe_msg_region msg = {0};
 	int r;
 
@@ -150,6 +194,16 @@ void consumer_start(struct consumer *consumer) {
 		log_warn("stream '%s': cannot seat pid %d: %s", consumer->stream->name,
 			(int)consumer->client->who.pid, strerror(-r));
 		client_doom(consumer->client);
+	}
+}
+
+void consumer_start_parked(struct stream *stream) {
+	struct consumer *consumer;
+
+	list_for_each(consumer, &stream->consumers, link) {
+		if (list_is_empty(&consumer->seats)) {
+			consumer_start(consumer);
+		}
 	}
 }
 
@@ -291,7 +345,7 @@ static int consume_check(
 	if (consume_check_group(client, msg, stream) < 0) {
 		return -EACCES;
 	}
-	if (stream->n_consumers >= config->consumers) {
+	if (stream->n_consumers >= config->consumers && !adopt_find_absent(stream, client)) {
 		client_refuse(client, &msg->header, -EBUSY,
 			"stream '%s': all %u consumer seats taken (zoe status %s shows by whom); "
 			"raise consumers: in the config",
@@ -301,16 +355,49 @@ static int consume_check(
 	return 0;
 }
 
+/* The placeholder becomes the client's: all seats that were kept for it are sent, oldest first. */
+static void consume_come_back(
+	struct client *client, const struct zoe_msg_consume *msg, struct consumer *consumer) {
+	struct client *absent = consumer->client;
+	struct zoe_msg_region reply = {0};
+	struct seat *seat;
+
+	absent->consumer = NULL;
+	client_doom(absent);
+	consumer->client = client;
+	client->consumer = consumer;
+	consumer->delivery = msg->delivery;
+	zoe_wire_set_text(consumer->group, sizeof(consumer->group), msg->group);
+	zoe_msg_init(&reply, ZOE_MSG_CONSUME, msg->header.serial);
+	list_for_each(seat, &consumer->seats, consumer_link) {
+		if (seat->group) {
+			group_set_name(seat->group, msg->group);
+		}
+		consumer_send_region(seat, &reply);
+		memset(&reply, 0, sizeof(reply));
+		zoe_msg_init(&reply, ZOE_MSG_MOVED, 0);
+	}
+	roster_touch(consumer->stream->newest);
+	log_debug("stream '%s': pid %d is back", consumer->stream->name, (int)client->who.pid);
+}
+
 static void consume_attach(
 	struct client *client, const struct zoe_msg_consume *msg, struct stream *stream) {
-	struct consumer *consumer = NULL;
+	struct consumer *consumer = adopt_find_absent(stream, client);
 	struct zoe_msg_region reply = {0};
-	int r = consumer_create(&consumer, client, msg);
+	int r;
 
+	if (consumer) {
+		consume_come_back(client, msg, consumer);
+		return;
+	}
+	r = consumer_create(&consumer, client, msg);
 	if (r == 0) {
 		consumer_join(consumer, stream);
-		if (!stream->newest) {
+		if (!stream->newest || stream->adoption) {
 			consumer_reply_parked(consumer, &msg->header);
+			adopt_consumer(consumer);
+			adopt_check(stream);
 			return;
 		}
 		zoe_msg_init(&reply, ZOE_MSG_CONSUME, msg->header.serial);

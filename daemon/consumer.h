@@ -20,6 +20,8 @@ struct consumer {
 	uint32_t delivery;           // enum zoe_msg_delivery
 	bool is_demoted;             // was reliable and too slow: may lose frames now
 	char group[ZOE_GROUP_BYTES]; // of a queue, else ""
+	uint32_t group_id;           // that an earlier broker gave it; 0 = none
+	uint32_t adopted_from;       // the generation that lists an absent one
 	int bell;                    // the producers' end; -1 = none
 	uint32_t bell_serial;        // 0 = none; another number, another doorbell
 	struct list seats;           // seat.consumer_link
@@ -30,11 +32,16 @@ struct consumer {
 void consumer_consume(struct client *client, const struct zoe_packet *packet);
 void consumer_get_bell(struct client *client, const struct zoe_packet *packet);
 
+/* Makes the placeholder of a consumer that a control page lists, for so long, without a seat.
+ * Returns: 0; -ENOMEM. */
+int consumer_create_absent(
+	struct consumer **out, struct stream *stream, const struct zoe_control_seat *seat);
+
+/* Seats those who wait for a region. */
+void consumer_start_parked(struct stream *stream);
+
 /* A parked consumer's stream has been made: it belongs to it from now on. */
 void consumer_adopt(struct consumer *consumer, struct stream *stream);
-
-/* A region has come: seats the consumer and sends START. */
-void consumer_start(struct consumer *consumer);
 
 /* Tells a consumer of its seat, under a type (CONSUME, START, MOVED). */
 void consumer_send_region(struct seat *seat, struct zoe_msg_region *msg);

@@ -65,22 +65,30 @@ static int generation_fill_control(struct generation *g) {
 	return 0;
 }
 
+static struct generation *generation_alloc(struct stream *stream) {
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (g) {
+		list_init(&g->link);
+		list_init(&g->seats);
+		list_init(&g->groups);
+		g->stream = stream;
+		g->ring_fd = g->frames_fd = g->control_fd = MEMFD_NONE;
+	}
+	return g;
+}
+
 int generation_create(
 	struct generation **out, struct stream *stream, const struct zoe_geometry *geo) {
-	struct generation *g = calloc(1, sizeof(*g));
+	struct generation *g = generation_alloc(stream);
 	int r;
 
 	if (!g) {
 		return -ENOMEM;
 	}
-	list_init(&g->link);
-	list_init(&g->seats);
-	list_init(&g->groups);
-	g->stream = stream;
 	g->number = stream->last_number + 1;
 	g->lineage = stream->lineage;
 	g->ring.geo = *geo;
-	g->ring_fd = g->frames_fd = g->control_fd = MEMFD_NONE;
 	snprintf(g->region, sizeof(g->region), "%s#%u", stream->name, g->number);
 	r = generation_map(g, geo);
 	if (r == 0) {
@@ -91,6 +99,70 @@ int generation_create(
 		return r;
 	}
 	stream->last_number = g->number;
+	*out = g;
+	return 0;
+}
+
+static bool memfd_is(const struct memfd *memory, uint64_t dev, uint64_t ino) {
+	struct stat st;
+
+	return fstat(memory->ro, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+/* The control page is a broker's alone; what it says of the other two must be so. */
+static int generation_read_control(struct generation *g) {
+	const struct zoe_control_page *page = g->control;
+	struct zoe_geometry geo = page->geometry;
+	/* [ENDED] acquire: the broker that stored them is gone. */
+	uint64_t start = atomic_load_explicit(&page->start, memory_order_acquire);
+	uint64_t ended = atomic_load_explicit(&page->ended, memory_order_acquire);
+
+	if (page->magic != ZOE_CONTROL_MAGIC || page->version != ZOE_RING_VERSION ||
+		zoe_geometry_check(&geo) < 0 || geo.ring_bytes != g->ring_fd.bytes ||
+		geo.frames_bytes != g->frames_fd.bytes ||
+		!memfd_is(&g->ring_fd, page->ring_dev, page->ring_ino) ||
+		!memfd_is(&g->frames_fd, page->frames_dev, page->frames_ino) || start < 1 ||
+		start >= ZOE_MAX_SEQ || (ended != 0 && (ended <= start || ended > ZOE_MAX_SEQ))) {
+		return -EPROTO;
+	}
+	g->ring.geo = geo;
+	g->start = start;
+	g->ended = ended;
+	g->number = page->generation;
+	g->lineage = page->lineage;
+	snprintf(g->region, sizeof(g->region), "%s#%u", g->stream->name, g->number);
+	return 0;
+}
+
+int generation_adopt(struct generation **out, struct stream *stream, struct memfd *memory) {
+	struct generation *g = generation_alloc(stream);
+	void *map = NULL;
+	int r;
+
+	if (!g) {
+		return -ENOMEM;
+	}
+	g->is_adopted = true;
+	g->ring_fd = memory[0];
+	g->frames_fd = memory[1];
+	g->control_fd = memory[2];
+	memory[0] = memory[1] = memory[2] = MEMFD_NONE;
+	r = g->control_fd.bytes < sizeof(*g->control) ? -EPROTO
+						      : memfd_map(&g->control_fd, true, &map);
+	if (r == 0) {
+		g->control = map;
+		g->ring.control = map;
+		memfd_close_rw(&g->control_fd);
+		r = generation_read_control(g);
+	}
+	if (r == 0) {
+		r = memfd_map(&g->ring_fd, true, &map);
+		g->ring.ring = r == 0 ? map : NULL;
+	}
+	if (r < 0) {
+		generation_destroy(g);
+		return r;
+	}
 	*out = g;
 	return 0;
 }
@@ -108,7 +180,7 @@ void generation_destroy(struct generation *g) {
 		munmap(g->ring.ring, (size_t)g->ring.geo.ring_bytes);
 	}
 	if (g->control) {
-		munmap(g->control, sizeof(*g->control));
+		munmap(g->control, g->control_fd.bytes);
 	}
 	memfd_finish(&g->ring_fd);
 	memfd_finish(&g->frames_fd);
@@ -125,8 +197,12 @@ void generation_start(struct generation *g, uint64_t start) {
 }
 
 uint64_t generation_close(struct generation *g) {
-	uint64_t h = zoe_ring_close(&g->ring);
+	uint64_t h;
 
+	if (g->ended != 0) {
+		return g->ended - 1; /* by an earlier broker, whatever producers made of it since */
+	}
+	h = zoe_ring_close(&g->ring);
 	if (h < g->start || h >= ZOE_MAX_SEQ) {
 		log_warn("stream '%s': a producer wrote a wild frame number into %s: frames of "
 			 "it are lost",
@@ -254,6 +330,9 @@ void seat_destroy(struct seat *seat) {
 	}
 	if (seat->is_listed) {
 		seat->generation->listed[seat->index] = NULL;
+	}
+	if (seat->is_listed && seat->generation->is_adopted) {
+		seat->generation->control->seats[seat->index] = (struct zoe_control_seat){0};
 	}
 	group_leave(seat);
 	munmap(seat->page, ZOE_SEAT_PAGE_BYTES);

@@ -45,6 +45,7 @@ struct generation {
 	uint32_t number;
 	uint64_t lineage, start;
 	uint64_t ended;  // h + 1; 0 = open
+	bool is_adopted; // an earlier broker made it: only closed here, and its roster left alone
 	bool is_broken;  // closed at a number that cannot be: its successor starts a new lineage
 	uint32_t roster; // control.roster, as it is or is about to be
 	char region[ZOE_REGION_BYTES]; // "desk#3"
@@ -63,6 +64,11 @@ struct generation {
  * Returns: 0; -EOVERFLOW; -ENOMEM; -EMFILE, -ENFILE. */
 int generation_create(
 	struct generation **out, struct stream *stream, const struct zoe_geometry *geo);
+
+/* Takes over the memory of one that an earlier broker made for this stream. What it says of itself
+ * is checked; control must be writable.
+ * Returns: 0, the memfds are MEMFD_NONE; -EPROTO it is not sane; -ENOMEM. */
+int generation_adopt(struct generation **out, struct stream *stream, struct memfd *memory);
 
 /* Frees it with all its seats. NULL is a no-op. */
 void generation_destroy(struct generation *generation);

@@ -32,9 +32,13 @@ static void group_destroy(struct group *group) {
 }
 
 /* The id of the same group in another generation, or a new one. */
-static uint32_t group_choose_id(const struct stream *stream, const char *name) {
+static uint32_t group_choose_id(const struct stream *stream, const struct consumer *consumer) {
+	const char *name = consumer->group;
 	struct generation *g;
 
+	if (consumer->group_id) {
+		return consumer->group_id;
+	}
 	list_for_each(g, &stream->generations, link) {
 		const struct group *group = group_find(g, name);
 
@@ -57,7 +61,7 @@ static int group_create(struct group **out, struct generation *g, const struct c
 	}
 	list_init(&group->link);
 	group->memory = MEMFD_NONE;
-	group->id = group_choose_id(g->stream, consumer->group);
+	group->id = group_choose_id(g->stream, consumer);
 	group->is_demoted = consumer->is_demoted;
 	snprintf(group->name, sizeof(group->name), "%s", consumer->group);
 	snprintf(part, sizeof(part), "group%u", group->id);
@@ -94,6 +98,10 @@ void group_leave(struct seat *seat) {
 	if (group && --group->n_members == 0) {
 		group_destroy(group);
 	}
+}
+
+void group_set_name(struct group *group, const char *name) {
+	snprintf(group->name, sizeof(group->name), "%s", name);
 }
 
 void group_set_tail(struct group *group, uint64_t h) {

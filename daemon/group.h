@@ -31,6 +31,9 @@ int group_join(struct seat *seat);
 /* The seat is no member any more; the last one takes the group with it. */
 void group_leave(struct seat *seat);
 
+/* What an earlier broker's group is called is known once a member is back. */
+void group_set_name(struct group *group, const char *name);
+
 /* The next number that the group takes is h. */
 void group_set_tail(struct group *group, uint64_t h);
 #endif

@@ -27,6 +27,17 @@ struct memfd {
 /* Makes zeroed, sealed memory under a name for /proc.
  * Returns: 0; -EMFILE, -ENFILE, -ENOMEM, -EFBIG. */
 int memfd_init(struct memfd *memory, const char *name, uint64_t bytes);
+
+/* Whether a client's descriptor is memory that this user's broker made under this name, now or
+ * before: by owner, seals and name, which nobody else can give to a memfd. May the client write? */
+bool memfd_is_ours(int fd, const char *name, bool *is_writable);
+
+/* Takes over *fd (it becomes -1), in which a client hands such memory back.
+ * Returns: 0, rw is -1 where the client could only read; -EPERM it is something else; -EMFILE. */
+int memfd_adopt(struct memfd *memory, const char *name, int *fd);
+
+/* Opens adopted memory for writing, as its owner may. Returns: 0; -EPERM, -EACCES; -EMFILE. */
+int memfd_open_rw(struct memfd *memory);
 void memfd_close_rw(struct memfd *memory);
 void memfd_finish(struct memfd *memory);
 

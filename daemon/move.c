@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "adopt.h"
 #include "client.h"
 #include "consumer.h"
 #include "log.h"
@@ -105,6 +106,9 @@ static int move_prepare(
 	int r = stream_cut(stream, frame_bytes, &geo);
 
 	if (r == 0) {
+		r = adopt_place_absent(stream);
+	}
+	if (r == 0) {
 		r = move_reserve(stream, &geo);
 		r = is_forced ? 0 : r; /* it has made what room there was */
 	}
@@ -114,7 +118,8 @@ static int move_prepare(
 	for (int i = 0; r == 0 && i < (int)ZOE_MAX_SEATS; i++) {
 		struct seat *old = stream->newest->listed[i], *seat = NULL;
 
-		if (!old || !client_can_receive(old->consumer->client)) {
+		if (!old || !(client_can_receive(old->consumer->client) ||
+				    old->consumer->client->is_absent)) {
 			continue; /* one whose connection is gone stays behind with what it holds */
 		}
 		r = seat_create(&seat, next, old->consumer, i);
@@ -158,14 +163,16 @@ static void move_tell_consumers(struct generation *next) {
 	list_for_each(seat, &next->seats, link) {
 		struct zoe_msg_region msg = {0};
 
-		zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
-		consumer_send_region(seat, &msg);
+		if (!seat->consumer->client->is_absent) {
+			zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
+			consumer_send_region(seat, &msg);
+		}
 	}
 }
 
 /* Step 7. A producer that is gone stays behind: what it may still write, it writes into the closed
  * ring. */
-static void move_tell_producers(struct generation *next) {
+void move_tell_producers(struct generation *next) {
 	struct producer *producer;
 
 	list_for_each(producer, &next->stream->producers, link) {
@@ -178,6 +185,20 @@ static void move_tell_producers(struct generation *next) {
 		zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
 		producer_send_region(producer, next, &msg);
 	}
+}
+
+/* An adopted ring's seats were the broker's own; who is new here can be seated now. */
+static void move_end_adoption(struct stream *stream, struct generation *old) {
+	struct seat *seat, *after;
+
+	if (!stream->adoption) {
+		return;
+	}
+	adoption_destroy(stream->adoption);
+	list_for_each_safe(seat, after, &old->seats, link) {
+		seat_destroy(seat);
+	}
+	consumer_start_parked(stream);
 }
 
 static int move(struct stream *stream, uint64_t frame_bytes, bool is_forced) {
@@ -195,6 +216,7 @@ static int move(struct stream *stream, uint64_t frame_bytes, bool is_forced) {
 	atomic_store_explicit(&old->control->given, 1, memory_order_seq_cst);
 	move_tell_producers(next);
 	generation_wake(old);
+	move_end_adoption(stream, old);
 	log_info("stream '%s': moved to %s at frame %llu, %llu bytes a slot", stream->name,
 		next->region, (unsigned long long)next->start,
 		(unsigned long long)next->ring.geo.slot_bytes);
@@ -237,6 +259,7 @@ static void move_drop_oldest(struct stream *stream) {
 void move_end(struct stream *stream) {
 	struct generation *old = stream->newest;
 
+	adoption_destroy(stream->adoption);
 	if (!old) {
 		return;
 	}
@@ -245,19 +268,12 @@ void move_end(struct stream *stream) {
 	generation_wake(old);
 }
 
-static void move_away_by(struct stream *stream, bool is_forced) {
-	struct generation *old = stream->newest;
+void move_give_up(struct stream *stream, int error) {
 	struct producer *producer;
 	struct consumer *consumer;
-	int r;
 
-	move_drop_oldest(stream);
-	r = move(stream, old->ring.geo.slot_bytes, is_forced);
-	if (r == 0) {
-		return;
-	}
-	log_err("stream '%s': cannot move away from %s, dropped its clients: %s", stream->name,
-		old->region, strerror(-r));
+	log_err("stream '%s': cannot make its next region, dropped its clients: %s", stream->name,
+		strerror(-error));
 	move_end(stream);
 	list_for_each(consumer, &stream->consumers, link) {
 		client_doom(consumer->client);
@@ -266,6 +282,26 @@ static void move_away_by(struct stream *stream, bool is_forced) {
 		client_doom(producer->client);
 	}
 	stream_sweep(stream);
+}
+
+/* Slots that are as large as now, if the config still allows it, or as was asked for meanwhile. */
+static uint64_t move_choose_bytes(const struct stream *stream) {
+	uint64_t bytes = stream->newest->ring.geo.slot_bytes;
+
+	if (stream->adoption && stream->adoption->frame_bytes > bytes) {
+		bytes = stream->adoption->frame_bytes;
+	}
+	return bytes < stream->config->max_bytes ? bytes : stream->config->max_bytes;
+}
+
+static void move_away_by(struct stream *stream, bool is_forced) {
+	int r;
+
+	move_drop_oldest(stream);
+	r = move(stream, move_choose_bytes(stream), is_forced);
+	if (r < 0) {
+		move_give_up(stream, r);
+	}
 }
 
 void move_away(struct stream *stream) {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct generation;
 struct stream;
 
 /* Whether a client may have the stream moved now.
@@ -43,4 +44,10 @@ void move_end(struct stream *stream);
 
 /* Whether too many old generations are still held, *holder: by whom. */
 bool move_is_blocked(struct stream *stream, int32_t *holder);
+
+/* Gives all producers a lane in the newest generation, and sends it to them. */
+void move_tell_producers(struct generation *newest);
+
+/* The region could not be replaced: it ends, and its clients with it. */
+void move_give_up(struct stream *stream, int error);
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "client.h"
 #include "consumer.h"
 #include "group.h"
@@ -267,18 +268,53 @@ static void producer_set_label(struct producer *producer) {
 	}
 }
 
-static void produce_start_parked(struct stream *stream) {
-	struct consumer *consumer;
+static struct producer *produce_make_producer(const struct produce *p) {
+	struct producer *producer = calloc(1, sizeof(*producer));
 
-	list_for_each(consumer, &stream->consumers, link) {
-		if (list_is_empty(&consumer->seats)) {
-			consumer_start(consumer);
-		}
+	if (!producer) {
+		return NULL;
 	}
+	list_init(&producer->link);
+	producer->client = p->client;
+	producer->stream = p->stream;
+	producer->open = p->open;
+	producer->is_external = (p->msg->flags & ZOE_PRODUCE_EXTERNAL_WRITER) != 0;
+	producer_set_label(producer);
+	return producer;
+}
+
+static void producer_join(struct producer *producer) {
+	producer->client->producer = producer;
+	list_append(&producer->stream->producers, &producer->link);
+	producer->stream->n_producers++;
+}
+
+static void produce_reply_parked(const struct produce *p) {
+	struct zoe_msg_region msg = {0};
+
+	zoe_msg_init(&msg, ZOE_MSG_PRODUCE, p->msg->header.serial);
+	msg.flags = ZOE_REGION_PARKED;
+	zoe_wire_set_text(msg.name, sizeof(msg.name), p->stream->name);
+	client_send(p->client, &msg.header, NULL, 0);
+}
+
+/* It goes on in the ring it brought, until the stream moves. */
+static void produce_await_move(struct produce *p) {
+	struct producer *producer = produce_make_producer(p);
+
+	if (!producer) {
+		client_refuse(p->client, &p->msg->header, -ENOMEM, "no memory");
+		return;
+	}
+	producer_join(producer);
+	stream_tell_live(p->stream);
+	produce_reply_parked(p);
+	stream_note_clients(p->stream);
+	adopt_check(p->stream);
 }
 
 static int produce_attach(struct produce *p) {
-	struct producer *producer = calloc(1, sizeof(*producer));
+	struct producer *producer = produce_make_producer(p);
 	struct zoe_msg_region msg = {0};
 	struct stream *stream = p->stream;
 
@@ -289,20 +325,13 @@ static int produce_attach(struct produce *p) {
 		stream_note_clients(stream);
 		return -EBUSY;
 	}
-	producer->client = p->client;
-	producer->stream = stream;
-	producer->open = p->open;
-	producer->is_external = (p->msg->flags & ZOE_PRODUCE_EXTERNAL_WRITER) != 0;
-	producer_set_label(producer);
-	p->client->producer = producer;
-	list_append(&stream->producers, &producer->link);
-	stream->n_producers++;
+	producer_join(producer);
 	/* [END] SC: before anybody can see a frame of it. */
 	atomic_store_explicit(&stream->newest->control->stream_ended, 0, memory_order_seq_cst);
 	/* Who waits without a seat does not hear that a producer is back: it has never been away.
 	 * But it is seated before anybody can publish, and misses no frame. */
 	stream_tell_live(stream);
-	produce_start_parked(stream);
+	consumer_start_parked(stream);
 	zoe_msg_init(&msg, ZOE_MSG_PRODUCE, p->msg->header.serial);
 	producer_send_region(producer, stream->newest, &msg);
 	log_debug("stream '%s': %s produces", stream->name, producer->label);
@@ -311,7 +340,6 @@ static int produce_attach(struct produce *p) {
 
 static void produce_wait(struct produce *p) {
 	struct turn *turn = calloc(1, sizeof(*turn));
-	struct zoe_msg_region msg = {0};
 
 	if (!turn) {
 		client_refuse(p->client, &p->msg->header, -ENOMEM, "no memory");
@@ -322,10 +350,7 @@ static void produce_wait(struct produce *p) {
 	turn->msg = *p->msg;
 	p->client->turn = turn;
 	list_append(&p->stream->turns, &turn->link);
-	zoe_msg_init(&msg, ZOE_MSG_PRODUCE, p->msg->header.serial);
-	msg.flags = ZOE_REGION_PARKED;
-	zoe_wire_set_text(msg.name, sizeof(msg.name), p->stream->name);
-	client_send(p->client, &msg.header, NULL, 0);
+	produce_reply_parked(p);
 	stream_note_clients(p->stream);
 }
 
@@ -342,7 +367,14 @@ static void produce(struct client *client, const struct zoe_msg_produce *msg) {
 	if (produce_check_moves(&p) < 0) {
 		return;
 	}
-	if (produce_make_stream(&p) < 0 || produce_make_region(&p) < 0 || produce_attach(&p) < 0) {
+	if (produce_make_stream(&p) < 0) {
+		return;
+	}
+	if (adopt_producer(p.stream, client, p.frame_bytes)) {
+		produce_await_move(&p);
+		return;
+	}
+	if (produce_make_region(&p) < 0 || produce_attach(&p) < 0) {
 		return;
 	}
 	stream_note_clients(p.stream);
@@ -447,9 +479,19 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
 	}
 	refusal.config = stream->config;
 	refusal.name = stream->name;
-	producer_leave_before(client->producer, msg->generation);
+	if (!stream->adoption) {
+		producer_leave_before(client->producer, msg->generation);
+	}
 	if (msg->frame_bytes > stream->config->max_bytes) {
 		refuse_size(&refusal, msg->format, msg->frame_bytes);
+		return;
+	}
+	if (stream->adoption) {
+		/* The move is to come anyway. */
+		if (stream->adoption->frame_bytes < msg->frame_bytes) {
+			stream->adoption->frame_bytes = msg->frame_bytes;
+		}
+		client_send(client, &reply, NULL, 0);
 		return;
 	}
 	if (stream->newest && client->producer->generation == stream->newest &&
@@ -489,9 +531,12 @@ void producer_report(struct client *client, const struct zoe_packet *packet) {
 	uint64_t n_behind;
 	struct seat *seat;
 
-	if (!g || msg->seat >= ZOE_MAX_SEATS) {
+	if (!producer || msg->seat >= ZOE_MAX_SEATS) {
 		client_reject(client, &msg->header, "REPORT is for producers, about a seat");
 		return;
+	}
+	if (!g || g->is_adopted) {
+		return; /* of its seats we know nothing: the producer demotes on its own */
 	}
 	seat = g->number == msg->generation ? g->listed[msg->seat] : NULL;
 	if (!seat || seat->consumer->id != msg->consumer ||
@@ -517,7 +562,9 @@ void producer_ack(struct client *client, const struct zoe_packet *packet) {
 		return;
 	}
 	producer->n_seats_acked = msg->n_seats;
-	producer_leave_before(producer, msg->generation);
+	if (!producer->stream->adoption) {
+		producer_leave_before(producer, msg->generation);
+	}
 	roster_push(producer);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "request.h"
 
+#include "adopt.h"
 #include "client.h"
 #include "consumer.h"
 #include "evict.h"
@@ -77,6 +78,7 @@ static const struct request {
 	[ZOE_MSG_ROSTER_ACK] = {sizeof(struct zoe_msg_ack), CLIENT_READY, producer_ack},
 	[ZOE_MSG_LEAVE] = {sizeof(struct zoe_msg_leave), CLIENT_READY, request_leave},
 	[ZOE_MSG_REPORT] = {sizeof(struct zoe_msg_report), CLIENT_READY, producer_report},
+	[ZOE_MSG_RETURN] = {sizeof(struct zoe_msg_return), CLIENT_READY, adopt_hand_in},
 	[ZOE_MSG_KICK] = {sizeof(struct zoe_msg_kick), CLIENT_READY, evict_kick},
 	[ZOE_MSG_END] = {sizeof(struct zoe_msg_header), CLIENT_READY, producer_end_stream},
 };

@@ -79,7 +79,8 @@ static void roster_send_seat(struct producer *producer, uint32_t index) {
 void roster_push(struct producer *producer) {
 	struct generation *g = producer->generation;
 
-	while (client_is_drained(producer->client) &&
+	/* Of an adopted ring's seats producers know more than we do. */
+	while (g && !g->is_adopted && client_is_drained(producer->client) &&
 		producer->n_seats_sent - producer->n_seats_acked < ZOE_ROSTER_WINDOW) {
 		int index = roster_find_difference(producer, g);
 
@@ -118,6 +119,9 @@ static void roster_set_state(struct generation *g) {
 			continue;
 		}
 		live++;
+		if (seat->consumer->client->is_absent) {
+			continue;
+		}
 		if (first && first->consumer->client->who.uid != seat->consumer->client->who.uid) {
 			state |= ZOE_CONTROL_MULTI_UID;
 		}
@@ -159,12 +163,19 @@ void roster_remove(struct seat *seat) {
 	seat->is_listed = false;
 	g->listed[seat->index] = NULL;
 	g->control->seats[seat->index] = (struct zoe_control_seat){0};
+	if (g->is_adopted) {
+		return;
+	}
 	roster_set_state(g);
 	roster_count(g);
 	roster_note_space(g); /* its pins are gone */
 }
 
 void roster_touch(struct generation *g) {
+	if (g->is_adopted) {
+		return;
+	}
+	roster_set_state(g);
 	for (uint32_t i = 0; i < ZOE_MAX_SEATS; i++) {
 		if (g->listed[i]) {
 			roster_note(g->listed[i]);

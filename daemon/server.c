@@ -251,7 +251,9 @@ int server_create(struct server **out, const struct server_options *options) {
 	list_init(&server->registry.parked);
 	server->protection = memfd_get_protection();
 	server->loop = ev_default_loop(EVFLAG_AUTO);
-	if (!server->loop || getrandom(&server->broker_id, sizeof(server->broker_id), 0) < 0) {
+	if (!server->loop || getrandom(&server->broker_id, sizeof(server->broker_id), 0) < 0 ||
+		getrandom(&server->last_consumer, sizeof(server->last_consumer), 0) < 0 ||
+		getrandom(&server->last_group, sizeof(server->last_group), 0) < 0) {
 		log_err("cannot make the event loop");
 		server_destroy(server);
 		return -ENOMEM;

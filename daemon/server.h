@@ -26,7 +26,8 @@ struct server {
 	const char *protection; // static
 	struct list clients;    // client.link
 	struct list doomed;     // client.doom_link: to be ended before the loop sleeps
-	uint32_t n_clients, last_consumer, last_group;
+	uint32_t n_clients;
+	uint32_t last_consumer, last_group; // begin anywhere: an earlier broker's ids may come back
 	struct registry registry;
 	struct zoe_packet packet; // what is being received
 	struct ev_io accept;

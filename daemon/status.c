@@ -231,12 +231,12 @@ static void status_send_producers(
 
 	list_for_each(producer, &stream->producers, link) {
 		const struct generation *g = producer->generation;
-		uint32_t owner = generation_find_owner(g, producer);
+		uint32_t owner = g ? generation_find_owner(g, producer) : 0;
 
 		peer_fill(&msg, producer->client, stream, header);
 		msg.role = ROLE_PRODUCER;
 		msg.state = PEER_RUNNING;
-		msg.generation = g->number;
+		msg.generation = g ? g->number : 0;
 		msg.held = owner ? zoe_ring_count_owned(&g->ring, owner) : 0;
 		client_send(client, &msg.header, NULL, 0);
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "adopt.h"
 #include "client.h"
 #include "consumer.h"
 #include "log.h"
@@ -105,6 +106,7 @@ int stream_make_region(struct stream *stream, uint64_t frame_bytes) {
 void stream_drop_region(struct stream *stream) {
 	struct generation *g, *after;
 
+	adoption_destroy(stream->adoption);
 	list_for_each_safe(g, after, &stream->generations, link) {
 		generation_destroy(g);
 	}

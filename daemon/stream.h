@@ -11,6 +11,7 @@
 #include "generation.h"
 #include "loop.h"
 
+struct adoption;
 struct server;
 
 struct stream {
@@ -23,6 +24,7 @@ struct stream {
 	uint32_t last_number;      // of a generation
 	struct list generations;   // generation.link, newest first
 	struct generation *newest; // NULL: no region
+	struct adoption *adoption; // of an earlier broker's ring; NULL: none goes on
 	struct list producers;     // producer.link
 	struct list consumers;     // consumer.link
 	struct list turns;         // turn.link

@@ -102,6 +102,7 @@ static void add_view(struct zoe_consumer *s, const struct zoe_msg_region *msg) {
 	view->owner = s;
 	view->dropped = consumer_unref;
 	view->epoch = s->link.epoch;
+	view->broker_id = s->link.broker_id;
 	if (s->n_views && s->views[s->n_views - 1]->region.lineage == view->region.lineage) {
 		s->views[s->n_views - 1]->end = view->region.start;
 	}
@@ -256,6 +257,24 @@ static void ask_bell(struct zoe_consumer *s) {
 	}
 }
 
+/* To another broker than the one that gave us our seat: it keeps it for us, or gives us the same in
+ * the next generation. Returns: 0; -errno. */
+static int hand_in(struct zoe_consumer *s) {
+	const struct zoe_view *view = s->n_views ? s->views[s->n_views - 1] : NULL;
+	struct zoe_msg_return msg;
+
+	if (!view || view->broker_id == s->link.broker_id) {
+		return 0;
+	}
+	memset(&msg, 0, sizeof(msg));
+	zoe_msg_init(&msg, ZOE_MSG_RETURN, 0);
+	msg.generation = view->region.generation;
+	msg.lineage = view->region.lineage;
+	msg.consumer = view->consumer;
+	msg.seat = view->seat;
+	return zoe_link_send_fds(&s->link, &msg.header, &view->seat_fd, 1);
+}
+
 static void ask_consume(struct zoe_consumer *s) {
 	struct zoe_msg_consume request;
 
@@ -266,7 +285,7 @@ static void ask_consume(struct zoe_consumer *s) {
 	request.delivery = (uint32_t)s->options.delivery;
 	zoe_wire_set_text(request.group, sizeof(request.group), s->group);
 	zoe_wire_set_text(request.name, sizeof(request.name), s->stream);
-	if (zoe_link_send(&s->link, &request.header) == 0) {
+	if (hand_in(s) == 0 && zoe_link_send(&s->link, &request.header) == 0) {
 		s->epoch = s->link.epoch;
 		s->serial = request.header.serial;
 		s->bell_serial = 0;

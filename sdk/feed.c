@@ -16,6 +16,7 @@ int zoe_feed_open(struct zoe_feed *feed, const struct zoe_msg_region *msg, const
 	int error;
 
 	memset(feed, 0, sizeof(*feed));
+	feed->region = ZOE_REGION_NONE;
 	for (unsigned i = 0; i < ZOE_MAX_SEATS; i++) {
 		feed->bells[i] = -1;
 	}

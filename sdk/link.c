@@ -227,12 +227,17 @@ int zoe_link_connect(struct zoe_link *link, const struct zoe_deadline *deadline)
 }
 
 int zoe_link_send(struct zoe_link *link, const struct zoe_msg_header *msg) {
+	return zoe_link_send_fds(link, msg, NULL, 0);
+}
+
+int zoe_link_send_fds(
+	struct zoe_link *link, const struct zoe_msg_header *msg, const int *fds, uint32_t n_fds) {
 	int error;
 
 	if (link->state != ZOE_LINK_UP) {
 		return -EAGAIN;
 	}
-	error = zoe_wire_send(link->fd, msg, NULL, 0);
+	error = zoe_wire_send(link->fd, msg, fds, n_fds);
 	if (error && error != -EAGAIN) {
 		/* What the broker said last may still lie there: leave the socket readable, EOF
 		 * follows. */

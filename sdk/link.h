@@ -35,6 +35,10 @@ int zoe_link_step(struct zoe_link *link);
 /* Steps and waits until up. Fails at once if nobody answers. */
 int zoe_link_connect(struct zoe_link *link, const struct zoe_deadline *deadline);
 
+/* As zoe_link_send(), with borrowed descriptors. */
+int zoe_link_send_fds(
+	struct zoe_link *link, const struct zoe_msg_header *msg, const int *fds, uint32_t n_fds);
+
 /* Sends a request; an error takes the link down. -EAGAIN: not sent, try later. */
 int zoe_link_send(struct zoe_link *link, const struct zoe_msg_header *msg);
 

@@ -87,6 +87,7 @@ static void enter_region(struct zoe_producer *p) {
 	memcpy(p->name, msg->name, sizeof(p->name));
 	p->max_frame_bytes = msg->max_frame_bytes;
 	p->feed = feed;
+	p->broker_id = p->link.broker_id;
 	p->state = ZOE_ATTACH_DONE;
 	p->is_starved = false;
 	p->is_queued = false;
@@ -191,6 +192,22 @@ static void handle_packet(struct zoe_producer *p) {
 	}
 }
 
+/* To another broker than the one that made our ring: it goes on with it. Returns: 0; -errno. */
+static int hand_in(struct zoe_producer *p) {
+	const struct zoe_region *region = p->feed ? &p->feed->region : NULL;
+	struct zoe_msg_return msg;
+
+	if (!region || p->broker_id == p->link.broker_id) {
+		return 0;
+	}
+	memset(&msg, 0, sizeof(msg));
+	zoe_msg_init(&msg, ZOE_MSG_RETURN, 0);
+	msg.generation = region->generation;
+	msg.lineage = region->lineage;
+	return zoe_link_send_fds(&p->link, &msg.header,
+		(const int[]){region->ring_fd, region->frames_fd, region->control_fd}, 3);
+}
+
 static void ask_produce(struct zoe_producer *p) {
 	const struct zoe_format *f = &p->options.format;
 	struct zoe_msg_produce request;
@@ -207,7 +224,7 @@ static void ask_produce(struct zoe_producer *p) {
 	}
 	/* After a broker's restart: under the name we were handed. */
 	zoe_wire_set_text(request.name, sizeof(request.name), p->name[0] ? p->name : p->stream);
-	if (zoe_link_send(&p->link, &request.header) == 0) {
+	if (hand_in(p) == 0 && zoe_link_send(&p->link, &request.header) == 0) {
 		p->epoch = p->link.epoch;
 		p->serial = request.header.serial;
 		p->n_seats_told = 0;
@@ -380,7 +397,7 @@ int zoe_producer_open(struct zoe_client *c, const char *stream,
 	zoe_pollable_init(&p->pollable);
 	p->handle.close = handle_close;
 	for (unsigned i = 0; i < ZOE_MAX_FEEDS; i++) {
-		p->feeds[i].region.frames_fd = -1;
+		p->feeds[i].region = ZOE_REGION_NONE;
 		memset(p->feeds[i].bells, 0xff, sizeof(p->feeds[i].bells)); /* all -1 */
 	}
 	zoe_wire_set_text(p->stream, sizeof(p->stream), stream);

@@ -39,6 +39,7 @@ struct zoe_producer {
 	struct zoe_refusal refusal;
 	struct zoe_feed feeds[ZOE_MAX_FEEDS];
 	struct zoe_feed *feed;    // the newest; NULL before attaching
+	uint64_t broker_id;       // whose region it is
 	uint32_t n_seats_told;    // SEAT messages on this connection
 	uint32_t grow_generation; // that was asked to grow; 0 = none
 	uint64_t grow_bytes;

@@ -72,7 +72,7 @@ int zoe_view_create(
 	}
 	atomic_init(&view->n_refs, 1);
 	view->seat_fd = -1;
-	view->region.frames_fd = -1;
+	view->region = ZOE_REGION_NONE;
 	view->hold = msg->hold;
 	view->end = UINT64_MAX;
 	error = zoe_region_open(&view->region, msg, fds, false);
@@ -96,6 +96,8 @@ int zoe_view_create(
 	view->reader.group = view->group_map;
 	view->reader.start = msg->start;
 	view->want = msg->want;
+	view->seat = msg->seat;
+	view->consumer = msg->consumer;
 	*out = view;
 	return 0;
 }

@@ -40,6 +40,8 @@ struct zoe_view {
 	struct zoe_region region;
 	void *seat_map, *group_map;   // group_map: NULL unless a member of a queue group
 	int seat_fd;                  // kept for a broker that returns
+	uint32_t seat, consumer;      // our numbers in it, for the same
+	uint64_t broker_id;           // that made it
 	uint32_t epoch;               // of the connection that gave it
 	uint64_t want;                // first number to take; 0 = the consumer's choice
 	void (*dropped)(void *owner); // told after the view is gone

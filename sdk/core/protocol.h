@@ -43,6 +43,9 @@ enum zoe_msg_type {
 	ZOE_MSG_LEAVE,      /* zoe_msg_leave; no reply */
 	ZOE_MSG_END,        /* header -> header: end of stream */
 	ZOE_MSG_REPORT,     /* zoe_msg_report: a reliable reader's patience is used up; no reply */
+	ZOE_MSG_RETURN,     /* zoe_msg_return: what a client has of a region that another broker
+			       made, before its PRODUCE or CONSUME; no reply. A producer's fds:
+			       ring(RW), frames(RW), control(RO); a consumer's: seat(RW) */
 	/* zoe_msg_kick -> zoe_msg_kicked */
 	ZOE_MSG_KICK = 16,
 	/* events (broker -> client) */
@@ -172,9 +175,9 @@ struct zoe_msg_consume {
 };
 
 enum zoe_msg_region_flags {
-	ZOE_REGION_PARKED = 1,
-	ZOE_REGION_BLOCK = 2, /* producer: when_full is block */
-	ZOE_REGION_SOLE = 4,  /* producer: nobody else ever has a lane at the same time */
+	ZOE_REGION_PARKED = 1, /* no region yet: who has one of an earlier broker goes on in it */
+	ZOE_REGION_BLOCK = 2,  /* producer: when_full is block */
+	ZOE_REGION_SOLE = 4,   /* producer: nobody else ever has a lane at the same time */
 };
 struct zoe_msg_region {
 	struct zoe_msg_header header;
@@ -189,7 +192,19 @@ struct zoe_msg_region {
 	zoe_u64 want;            /* consumer: first number it takes; 0 = as it likes */
 	uint32_t patience_ms;    /* producer: how long a reliable reader may hold it up */
 	uint32_t interval_us;    /* producer: 1e6 / max_fps; 0 = no limit */
+	uint32_t consumer;       /* consumer: its id, for RETURN */
+	uint32_t reserved;
 	char name[112], region[112];
+};
+
+/* To a broker that knows nothing of a region: with it the stream goes on. It believes the
+ * descriptors, which only a broker of its user can have made, and no number here. */
+struct zoe_msg_return {
+	struct zoe_msg_header header;
+	uint32_t generation;
+	uint32_t consumer, seat; /* a consumer's */
+	uint32_t reserved;
+	zoe_u64 lineage;
 };
 
 /* Tells a producer about one seat of a generation. The messages carry the difference between what

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attr.h"
 #include "ring_check.h"
 
 static int map_sealed(void **map, int fd, uint64_t size, bool is_writable) {
@@ -29,9 +30,21 @@ static int map_sealed(void **map, int fd, uint64_t size, bool is_writable) {
 	return 0;
 }
 
+static int keep_fds(struct zoe_region *region, const int *fds) {
+	int *const kept[] = {&region->ring_fd, &region->frames_fd, &region->control_fd};
+
+	for (unsigned i = 0; i < n_elements(kept); i++) {
+		*kept[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (*kept[i] < 0) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
 int zoe_region_open(struct zoe_region *region, const struct zoe_msg_region *msg, const int *fds,
 	bool is_producer) {
-	struct zoe_region r = {.frames_fd = -1};
+	struct zoe_region r = ZOE_REGION_NONE;
 	int error = zoe_geometry_check(&msg->geometry);
 
 	if (error) {
@@ -49,8 +62,7 @@ int zoe_region_open(struct zoe_region *region, const struct zoe_msg_region *msg,
 		error = map_sealed(&r.control_map, fds[2], sizeof(struct zoe_control_page), false);
 	}
 	if (!error && is_producer) {
-		r.frames_fd = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
-		error = r.frames_fd < 0 ? -errno : 0;
+		error = keep_fds(&r, fds);
 	}
 	if (error) {
 		zoe_region_close(&r);
@@ -73,10 +85,10 @@ void zoe_region_close(struct zoe_region *region) {
 	if (region->control_map) {
 		munmap(region->control_map, sizeof(struct zoe_control_page));
 	}
-	if (region->ring_map && region->frames_fd >= 0) {
-		close(region->frames_fd);
-	}
-	*region = (struct zoe_region){.frames_fd = -1};
+	cleanup_fd_fn(&region->ring_fd);
+	cleanup_fd_fn(&region->frames_fd);
+	cleanup_fd_fn(&region->control_fd);
+	*region = ZOE_REGION_NONE;
 }
 
 int zoe_seat_map(void **page, int fd, bool is_writable) {

@@ -2,11 +2,16 @@
 #include "broker.h"
 
 #include <errno.h>
+#include <poll.h>
 
-static char config[] = "version: 1\n"
-		       "defaults: {access: {produce: [any], consume: [any], list: [any]}}\n"
-		       "streams:\n"
-		       "  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 3}\n";
+static char config[] =
+	"version: 1\n"
+	"broker: {settle: 300ms}\n"
+	"defaults: {access: {produce: [any], consume: [any], list: [any], reliable: [any]}}\n"
+	"streams:\n"
+	"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 3}\n"
+	"  slow: {max_frame: 64x64 XR24, slots: 8, consumers: 4, patience: 60s}\n"
+	"  brief: {max_frame: 64x64 XR24, slots: 4, consumers: 4, patience: 100ms}\n";
 
 static void test_restart_stops_no_frame(void **state) {
 	struct zoe_client *c = broker_connect(*state);
@@ -33,32 +38,40 @@ static void test_restart_stops_no_frame(void **state) {
 	zoe_client_destroy(c);
 }
 
-/* Publishes and takes until a frame says DISCONT. Returns: the events meanwhile. */
-static uint32_t flow_to_discont(struct zoe_producer *p, struct zoe_consumer *s, uint64_t *value) {
-	uint64_t deadline = now_ms() + DEADLINE_MS;
+/* Publishes, and takes what comes, until the broker is back and frames come in its generation: none
+ * is lost, none comes twice, and the numbers go on. Returns: the events meanwhile. */
+static uint32_t flow_over(struct zoe_producer *p, struct zoe_consumer *s, uint64_t *value) {
+	uint64_t deadline = now_ms() + DEADLINE_MS, seq = 0, n_new = 0;
 	const struct zoe_frame *frame;
-	uint32_t events = 0, flags = 0;
+	uint32_t events = 0, first = 0, n_dropped = 0;
 
-	while (!(flags & ZOE_DISCONT)) {
+	while (n_new < 20) {
 		int r = publish(p, ++*value);
 
 		assert_true(r == 0 || r == -ESTALE);
-		r = zoe_consumer_next(s, &frame, 10);
-		assert_true(r == 0 || r == -ETIMEDOUT);
-		if (r == 0) {
-			assert_true(frame_is_whole(frame));
-			flags = frame->flags;
-			zoe_frame_release(frame);
+		if (r == -ESTALE) {
+			n_dropped++; /* the ring closed before it: no part of the stream */
+			continue;
 		}
+		frame = take(s);
+		assert_true(frame_is_whole(frame));
+		assert_int_equal(frame->user[0], *value);
+		assert_int_equal(frame->lost, 0);
+		assert_true(n_dropped == 1 || !(frame->flags & ZOE_DISCONT));
+		assert_true(seq == 0 || frame->seq == seq + 1);
+		seq = frame->seq;
+		first = first ? first : frame->generation;
+		n_new += frame->generation != first;
+		zoe_frame_release(frame);
 		events |= zoe_consumer_take_events(s);
 		assert_true(now_ms() < deadline);
 	}
 	return events;
 }
 
-static void test_restart_brings_both_back_by_themselves(void **state) {
+static void test_restart_goes_on(void **state, enum zoe_delivery delivery) {
 	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
-	struct zoe_consumer *s = consume(c, "cam", ZOE_EVERY, 2), *late;
+	struct zoe_consumer *s = consume(c, "cam", delivery, 2), *late;
 	struct zoe_producer *p = produce(other, "cam", 1);
 	const struct zoe_frame *held, *frame;
 	uint64_t value = 1;
@@ -68,9 +81,10 @@ static void test_restart_brings_both_back_by_themselves(void **state) {
 	held = take(s);
 	broker_kill(*state);
 	broker_start(*state);
-	events = flow_to_discont(p, s, &value);
+	events = flow_over(p, s, &value);
 	assert_true(events & ZOE_EV_BROKER_GONE);
 	assert_true(events & ZOE_EV_BROKER_BACK);
+	assert_false(events & (ZOE_EV_DEMOTED | ZOE_EV_PRODUCER_GONE | ZOE_EV_PRODUCER_BACK));
 	assert_true(frame_is_whole(held));
 	zoe_frame_release(held);
 	stream_wait(*state, "cam", &(struct stream_state){.n_producers = 1, .n_consumers = 1});
@@ -83,6 +97,14 @@ static void test_restart_brings_both_back_by_themselves(void **state) {
 	} while (value != 1000);
 	zoe_client_destroy(c);
 	zoe_client_destroy(other);
+}
+
+static void test_restart_loses_nothing_for_every(void **state) {
+	test_restart_goes_on(state, ZOE_EVERY);
+}
+
+static void test_restart_loses_nothing_for_reliable(void **state) {
+	test_restart_goes_on(state, ZOE_RELIABLE);
 }
 
 static void test_restart_brings_back_who_waited_alone(void **state) {
@@ -109,7 +131,7 @@ static void test_restart_brings_back_who_waited_alone(void **state) {
 
 static void test_restart_three_times_in_a_row(void **state) {
 	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
-	struct zoe_consumer *s = consume(c, "cam", ZOE_EVERY, 1);
+	struct zoe_consumer *s = consume(c, "cam", ZOE_RELIABLE, 1);
 	struct zoe_producer *p = produce(other, "cam", 1);
 	const struct zoe_frame *frame;
 	uint64_t value = 1;
@@ -120,19 +142,141 @@ static void test_restart_three_times_in_a_row(void **state) {
 	for (int i = 0; i < 3; i++) {
 		broker_kill(*state);
 		broker_start(*state);
-		flow_to_discont(p, s, &value);
+		flow_over(p, s, &value);
 	}
 	stream_wait(*state, "cam", &(struct stream_state){.n_producers = 1, .n_consumers = 1});
 	zoe_client_destroy(c);
 	zoe_client_destroy(other);
 }
 
+/* Does what the sockets ask for, until the consumer has heard of a broker, and a while longer. */
+static void serve_until_back(struct zoe_producer *p, struct zoe_consumer *s, uint64_t longer_ms) {
+	uint64_t deadline = now_ms() + DEADLINE_MS, end = UINT64_MAX;
+
+	while (now_ms() < end) {
+		if (zoe_consumer_take_events(s) & ZOE_EV_BROKER_BACK) {
+			end = now_ms() + longer_ms;
+		}
+		assert_true(zoe_producer_is_wanted(p) >= 0);
+		assert_true(now_ms() < deadline);
+		poll(NULL, 0, 5);
+	}
+}
+
+/* A reliable reader that comes late: the stream has moved without it. */
+static void test_restart_keeps_the_place_of_who_is_late(void **state) {
+	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state),
+			  *other = broker_connect(*state);
+	struct zoe_consumer *s = consume(c, "slow", ZOE_RELIABLE, 1),
+			    *late = consume(d, "slow", ZOE_RELIABLE, 1);
+	struct zoe_producer *p = produce(other, "slow", 1);
+	const struct zoe_frame *frame;
+
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_int_equal(publish(p, i), 0);
+		frame = take(s);
+		zoe_frame_release(frame);
+	}
+	broker_kill(*state);
+	broker_start(*state);
+	serve_until_back(p, s, 1200); /* the way back, and settle */
+	for (uint64_t i = 4; i <= 6; i++) {
+		assert_int_equal(publish(p, i), 0);
+		frame = take(s);
+		assert_int_equal(frame->user[0], i);
+		assert_true(i == 4 || frame->generation > 1);
+		zoe_frame_release(frame);
+	}
+	for (uint64_t i = 1; i <= 6; i++) {
+		frame = take(late);
+		assert_int_equal(frame->user[0], i);
+		assert_int_equal(frame->lost, 0);
+		zoe_frame_release(frame);
+	}
+	assert_false(zoe_consumer_take_events(late) & ZOE_EV_DEMOTED);
+	stream_wait(*state, "slow", &(struct stream_state){.n_producers = 1, .n_consumers = 2});
+	zoe_client_destroy(c);
+	zoe_client_destroy(d);
+	zoe_client_destroy(other);
+}
+
+/* One that never comes: its place goes, and what it owed is written over. */
+static void test_restart_gives_up_on_the_dead(void **state) {
+	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state),
+			  *other = broker_connect(*state);
+	struct zoe_consumer *s = consume(c, "brief", ZOE_RELIABLE, 1);
+	struct zoe_producer *p = produce(other, "brief", 1);
+	uint64_t deadline = now_ms() + DEADLINE_MS, n = 0;
+	const struct zoe_frame *frame;
+
+	consume(d, "brief", ZOE_RELIABLE, 1);
+	broker_kill(*state);
+	zoe_client_destroy(d);
+	broker_start(*state);
+	serve_until_back(p, s, 700);
+	/* 4 slots: they are full soon, and free again once the dead one's patience is over. */
+	while (n < 20) {
+		int r = publish(p, n + 1);
+
+		assert_true(r == 0 || r == -EAGAIN);
+		if (r == 0) {
+			frame = take(s);
+			assert_int_equal(frame->user[0], ++n);
+			zoe_frame_release(frame);
+		}
+		assert_true(now_ms() < deadline);
+	}
+	stream_wait(*state, "brief", &(struct stream_state){.n_producers = 1, .n_consumers = 1});
+	zoe_client_destroy(c);
+	zoe_client_destroy(other);
+}
+
+/* Those who share a lossless queue go on to share it. */
+static void test_restart_keeps_a_queue(void **state) {
+	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state),
+			  *other = broker_connect(*state);
+	struct zoe_consumer_options options = {.struct_size = sizeof(options),
+		.delivery = ZOE_QUEUE_RELIABLE,
+		.group = "team",
+		.timeout_ms = 1000};
+	struct zoe_consumer *a = NULL, *b = NULL;
+	struct zoe_producer *p;
+	const struct zoe_frame *frame;
+	uint64_t deadline = now_ms() + DEADLINE_MS, expected = 0;
+
+	assert_int_equal(zoe_consumer_open(c, "cam", &options, &a), 0);
+	assert_int_equal(zoe_consumer_open(d, "cam", &options, &b), 0);
+	p = produce(other, "cam", 1);
+	assert_int_equal(publish(p, 1), 0);
+	broker_kill(*state);
+	broker_start(*state);
+	for (uint64_t i = 2, n_new = 0; n_new < 10; i++) {
+		struct zoe_consumer *one = i % 2 ? a : b;
+
+		assert_int_equal(publish(p, i), 0);
+		zoe_consumer_take_events(i % 2 ? b : a);
+		frame = take(one);
+		assert_int_equal(frame->user[0], ++expected);
+		assert_int_equal(frame->lost, 0);
+		n_new += frame->generation > 1;
+		zoe_frame_release(frame);
+		assert_true(now_ms() < deadline);
+	}
+	zoe_client_destroy(c);
+	zoe_client_destroy(d);
+	zoe_client_destroy(other);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_restart_stops_no_frame, config),
-		BROKER_TEST(test_restart_brings_both_back_by_themselves, config),
+		BROKER_TEST(test_restart_loses_nothing_for_every, config),
+		BROKER_TEST(test_restart_loses_nothing_for_reliable, config),
 		BROKER_TEST(test_restart_brings_back_who_waited_alone, config),
 		BROKER_TEST(test_restart_three_times_in_a_row, config),
+		BROKER_TEST(test_restart_keeps_the_place_of_who_is_late, config),
+		BROKER_TEST(test_restart_gives_up_on_the_dead, config),
+		BROKER_TEST(test_restart_keeps_a_queue, config),
 	};
 
 	return cmocka_run_group_tests_name("restart", tests, NULL, NULL);
