@@ -315,7 +315,7 @@ static void test_config_survives_changed_bytes(void **state) {
 
 static void test_config_prints_what_reads_as_the_same(void **state) {
 	static const char *const texts[] = {good_text, "version: 1\nstreams: {}\n",
-		TEXT_DESK "    description: \"a\\\\b\\\"c\\td\\x1b\\x7f\\N\\L\\ud7ff"
+		TEXT_DESK "    description: \"a\\\\b\\\"c\\td\\x1b\\x7f \\N \\L \\P \\ud7ff"
 			  "\\U0001F600'#: \"\n",
 		TEXT_DESK "    description: \"\\x01\\x9f \\uFEFF\\uFFFE \xf0\x9f\x98\x80\"\n",
 		TEXT_HEAD "  \"-\": {max_bytes: 1}\n  \":\": {max_frame: BLOB 4096}\n"
