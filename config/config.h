@@ -130,6 +130,10 @@ const char *config_get_default_text(void);
  */
 void config_print(const struct config *config, FILE *out, const char *label);
 
+/* Prints the JSON Schema (draft 7) of a config, for editors. It knows the keys, their types and
+ * ranges; whether users exist and memory suffices is for config_load to say. */
+void config_print_json_schema(FILE *out);
+
 void config_destroy(struct config *config);
 
 /* The entry that rules a name: the name itself, else the pattern with the longest literal prefix.

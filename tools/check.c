@@ -60,7 +60,9 @@ static void get_default_path(char *path, size_t size) {
 }
 
 int check_run(struct tool *tool, int argc, char **argv) {
-	const struct tool_option options[] = {{NULL, 0, false, NULL}};
+	const char *schema = NULL;
+	const struct tool_option options[] = {
+		{"schema", 0, false, &schema}, {NULL, 0, false, NULL}};
 	struct config_errors *errors;
 	char default_path[4096];
 	int n_args, rc;
@@ -68,6 +70,13 @@ int check_run(struct tool *tool, int argc, char **argv) {
 	rc = tool_parse(tool, argc, argv, options, &n_args);
 	if (rc >= 0) {
 		return rc;
+	}
+	if (schema != NULL && n_args > 0) {
+		return tool_fail_usage(tool, "--schema takes no FILE, but got '%s'", argv[1]);
+	}
+	if (schema != NULL) {
+		config_print_json_schema(stdout);
+		return TOOL_DONE;
 	}
 	if (n_args > 1) {
 		return tool_fail_usage(tool, "takes one FILE, but got '%s' too", argv[2]);

@@ -94,10 +94,12 @@ const struct command commands[] = {
 		"  --allow-loss         frames lost are no failure\n"
 		"\n"
 		"  zoe verify test & zoe push test --pattern counter --frames 1000\n"},
-	{"check", check_run, "check a config file", "[FILE]",
+	{"check", check_run, "check a config file", "[FILE] [--json] | --schema",
 		"FILE is what zoetroped would load if it is left out. Prints every error with its "
 		"line\n"
 		"and column.\n"
+		"  --schema         print the JSON Schema of a config, for editors, and end\n"
+		"\n"
 		"  zoe check /etc/zoetrope/zoetrope.yaml\n"},
 	{"kick", kick_run, "take a program off a stream", "STREAM PID|NAME",
 		"NAME is what zoe status calls it; all of that name are meant. It is told so, and "
