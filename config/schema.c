@@ -64,7 +64,7 @@ static const struct schema_key broker_keys[] = {
 	{.name = "log_level",
 		.type = SCHEMA_LEVEL,
 		.default_text = "info",
-		.help = "error, warning, info or debug",
+		.help = "the least that is written to standard error",
 		.offset = offsetof(struct broker_config, log_level)},
 };
 

@@ -145,6 +145,55 @@ void value_print(FILE *out, const struct schema_key *key, const void *target) {
 	}
 }
 
+static void print_number(FILE *out, const struct schema_key *key, uint64_t number) {
+	if (key->type == SCHEMA_TIME) {
+		print_time(out, number);
+	} else if (key->type == SCHEMA_COUNT) {
+		fprintf(out, "%" PRIu64, number);
+	} else {
+		print_bytes(out, number);
+	}
+}
+
+void value_print_range(FILE *out, const struct schema_key *key) {
+	switch (key->type) {
+	case SCHEMA_COUNT:
+	case SCHEMA_BYTES:
+	case SCHEMA_SMALL_BYTES:
+	case SCHEMA_PAYLOAD:
+	case SCHEMA_TIME:
+		print_number(out, key, key->min);
+		fputs(" to ", out);
+		print_number(out, key, key->max);
+		break;
+	case SCHEMA_TEXT:
+		fprintf(out, "text, at most %" PRIu64 " bytes", key->max);
+		break;
+	case SCHEMA_PATH:
+		fprintf(out, "absolute path, at most %" PRIu64 " bytes", key->max);
+		break;
+	case SCHEMA_MODE:
+		fputs("octal, \"0000\" to \"0777\"", out);
+		break;
+	case SCHEMA_LEVEL:
+		fputs("error, warning, info, debug", out);
+		break;
+	case SCHEMA_FULL:
+		fputs("drop, block", out);
+		break;
+	case SCHEMA_FORMAT:
+		fputs("picture, \"1920x1080 XR24\"", out);
+		break;
+	case SCHEMA_WHO:
+		fputs("list", out);
+		break;
+	case SCHEMA_TABLE:
+	case SCHEMA_MAP:
+		fputs("map", out);
+		break;
+	}
+}
+
 static bool text_is_equal(const char *a, const char *b) {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }

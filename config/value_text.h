@@ -18,6 +18,9 @@ bool value_is_set(const struct schema_key *key, const void *target);
 
 bool value_is_equal(const struct schema_key *key, const void *a, const void *b);
 
+/* What may stand there, for people: "2 to 4096", "drop, block". */
+void value_print_range(FILE *out, const struct schema_key *key);
+
 /* A text in double quotes, with the escapes that YAML needs and terminals ask for. */
 void value_print_quoted(FILE *out, const char *text);
 #endif
