@@ -470,6 +470,7 @@ int client_create(struct server *server, int socket) {
 	}
 	list_append(&server->clients, &client->link);
 	server->n_clients++;
+	notify_status(&server->notify);
 	ev_io_start(server->loop, &client->io);
 	ev_io_set(&client->death, client->pidfd, EV_READ);
 	ev_io_start(server->loop, &client->death);
@@ -517,6 +518,7 @@ static void client_end(struct client *client) {
 	consumer_destroy(client->consumer);
 	turn_destroy(client->turn);
 	server->n_clients--;
+	notify_status(&server->notify);
 	client_free(client);
 }
 

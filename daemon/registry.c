@@ -23,6 +23,7 @@ static void registry_insert(struct registry *registry, struct stream *stream) {
 	}
 	list_insert(before, &stream->link);
 	registry->n_streams++;
+	notify_status(&stream->server->notify);
 }
 
 int registry_init(struct server *server) {
@@ -111,6 +112,7 @@ int registry_make(struct server *server, const struct stream_config *config, con
 void registry_drop(struct stream *stream) {
 	registry_tell(stream, ZOE_MSG_REMOVED);
 	stream->server->registry.n_streams--;
+	notify_status(&stream->server->notify);
 	stream_destroy(stream);
 }
 
@@ -139,6 +141,7 @@ const char *registry_suggest(
 void registry_mark(struct stream *stream) {
 	stream->is_changed = true;
 	stream->server->registry.has_changes = true;
+	notify_status(&stream->server->notify);
 }
 
 void registry_tell_watchers(struct server *server) {

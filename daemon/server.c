@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "activation.h"
 #include "client.h"
 #include "log.h"
 #include "memfd.h"
@@ -51,10 +52,22 @@ static void server_on_accept(struct ev_loop *loop, struct ev_io *io, int events)
 	}
 }
 
-static void server_on_end(struct ev_loop *loop, struct ev_signal *watcher, int events) {
+static void server_end(struct server *server, int signum) {
+	log_debug("signal %d: ends", signum);
+	notify_stopping(&server->notify);
+	ev_break(server->loop, EVBREAK_ALL);
+}
+
+static void server_on_term(struct ev_loop *loop, struct ev_signal *watcher, int events) {
+	(void)loop;
 	(void)events;
-	log_debug("signal %d: ends", watcher->signum);
-	ev_break(loop, EVBREAK_ALL);
+	server_end(container_of(watcher, struct server, term), watcher->signum);
+}
+
+static void server_on_interrupt(struct ev_loop *loop, struct ev_signal *watcher, int events) {
+	(void)loop;
+	(void)events;
+	server_end(container_of(watcher, struct server, interrupt), watcher->signum);
 }
 
 static void server_on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events) {
@@ -202,8 +215,8 @@ static void server_watch(struct server *server) {
 
 	ev_io_init(&server->accept, server_on_accept, server->listener, EV_READ);
 	ev_timer_init(&server->pause, server_on_pause, 0.0, 0.0);
-	ev_signal_init(&server->term, server_on_end, SIGTERM);
-	ev_signal_init(&server->interrupt, server_on_end, SIGINT);
+	ev_signal_init(&server->term, server_on_term, SIGTERM);
+	ev_signal_init(&server->interrupt, server_on_interrupt, SIGINT);
 	ev_signal_init(&server->hangup, server_on_hangup, SIGHUP);
 	ev_prepare_init(&server->settle, server_on_settle);
 	ev_io_start(loop, &server->accept);
@@ -213,20 +226,42 @@ static void server_watch(struct server *server) {
 	ev_prepare_start(loop, &server->settle);
 }
 
-static int server_open(struct server *server, const struct server_options *options) {
-	int r = server_choose_path(server, options);
+/* The service manager's socket if it gave one, whatever else is said about a path; else a path and
+ * its lock. */
+static int server_find_place(struct server *server, const struct server_options *options) {
+	const char *order = options->socket ? options->socket : options->config->broker.socket;
+	int r = activation_take(
+		&server->listener, server->socket_path, sizeof(server->socket_path));
 
-	if (r == 0) {
-		r = server_lock(server);
+	if (r < 0) {
+		return r;
 	}
+	server->is_activated = server->listener >= 0;
+	if (!server->is_activated) {
+		r = server_choose_path(server, options);
+		return r < 0 ? r : server_lock(server);
+	}
+	if (order && strcmp(order, server->socket_path) != 0) {
+		log_warn("socket '%s': is not used, the service manager has opened '%s'", order,
+			server->socket_path);
+	}
+	/* The manager runs one of us; the lock tells those whom it does not run. */
+	return server_can_bind(server->socket_path) ? server_lock(server) : 0;
+}
+
+static int server_open(struct server *server, const struct server_options *options) {
+	int r = server_find_place(server, options);
+
 	if (r == 0) {
 		r = registry_init(server);
 	}
-	if (r == 0) {
+	if (r == 0 && !server->is_activated) {
 		r = server_listen(server);
 	}
 	if (r == 0) {
 		server_watch(server);
+		notify_init(&server->notify, server);
+		notify_ready(&server->notify);
 		log_info("ready on %s, pid %d, config %s, protection %s", server->socket_path,
 			(int)getpid(), server->config_path, server->protection);
 	}
@@ -240,7 +275,7 @@ int server_create(struct server **out, const struct server_options *options) {
 	if (!server) {
 		return -ENOMEM;
 	}
-	server->lock = server->listener = -1;
+	server->lock = server->listener = server->notify.fd = -1;
 	server->config = options->config;
 	server->config_path = options->config_path;
 	server->uid = geteuid();
@@ -278,7 +313,9 @@ void server_destroy(struct server *server) {
 		return;
 	}
 	if (server->listener >= 0) {
-		(void)unlink(server->socket_path);
+		if (!server->is_activated) {
+			(void)unlink(server->socket_path);
+		}
 		close(server->listener);
 	}
 	/* Rings stay as they are: those who use them go on. */
@@ -287,6 +324,7 @@ void server_destroy(struct server *server) {
 		client_abandon(client);
 	}
 	cleanup_fd_fn(&server->lock);
+	notify_finish(&server->notify);
 	if (server->loop) {
 		ev_loop_destroy(server->loop);
 	}

@@ -5,13 +5,14 @@
  * The broker as a whole: its socket, its loop, its clients and its streams.
  * Owns:     the loop's watchers, the lock and the listening socket, all clients and streams.
  * Threads:  one.
- * Includes: loop.h, config.h, registry.h, wire.h.
+ * Includes: loop.h, config.h, notify.h, registry.h, wire.h.
  */
 #include <sys/un.h>
 
 #include "config.h"
 #include "list.h"
 #include "loop.h"
+#include "notify.h"
 #include "registry.h"
 #include "wire.h"
 
@@ -21,6 +22,7 @@ struct server {
 	const char *config_path;     // borrowed, "(built in)" where there is no file
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int lock, listener; // -1 = none
+	bool is_activated;  // the listener is the service manager's, and so is its path
 	uid_t uid;          // "owner" of exact names
 	uint64_t broker_id, start_ns;
 	const char *protection; // static
@@ -29,6 +31,7 @@ struct server {
 	uint32_t n_clients;
 	uint32_t last_consumer, last_group; // begin anywhere: an earlier broker's ids may come back
 	struct registry registry;
+	struct notify notify;
 	struct zoe_packet packet; // what is being received
 	struct ev_io accept;
 	struct ev_timer pause; // after accept ran out of descriptors
