@@ -12,7 +12,6 @@
 #include "log.h"
 #include "move.h"
 #include "producer.h"
-#include "ring_wait.h"
 #include "server.h"
 #include "stream.h"
 
@@ -72,9 +71,10 @@ static bool hand_in_has_seat(const struct hand_in *hand_in, const struct stream 
 	return memfd_is_ours(hand_in->fds[0], name, &is_writable) && is_writable;
 }
 
-/* Is its seat one of that generation, or of one that was to follow it? */
+/* Is its seat one of that generation, of one that was to follow it, or of one before: then it was
+ * away while another broker lived? Which seat it is now, index and id say. */
 static bool hand_in_is_of(const struct hand_in *hand_in, uint64_t lineage, uint32_t generation) {
-	return hand_in->lineage == lineage && hand_in->generation - generation <= MAX_HALF_MADE;
+	return hand_in->lineage == lineage && hand_in->generation <= generation + MAX_HALF_MADE;
 }
 
 /* Returns: 0; -EPERM, -EPROTO it is no region of the stream; -ENOMEM, -EMFILE. */
@@ -115,14 +115,11 @@ static bool generation_is_given(const struct generation *g) {
 
 /* A ring that is not the stream's: nothing is published in it from now on. */
 static void generation_shut(struct generation *g) {
-	if (g->ended == 0) {
-		(void)generation_close(g);
-		/* [GIVEN] SC: for the broker after this one. */
-		atomic_store_explicit(&g->control->given, 1, memory_order_seq_cst);
-		generation_wake(g);
-		log_info("stream '%s': closed %s, there is another ring", g->stream->name,
-			g->region);
-	}
+	(void)generation_close(g);
+	/* [GIVEN] SC: no broker after this one goes on with it, also if it had ended. */
+	atomic_store_explicit(&g->control->given, 1, memory_order_seq_cst);
+	generation_wake(g);
+	log_info("stream '%s': closed %s, there is another ring", g->stream->name, g->region);
 }
 
 static void adopt_on_settle(struct ev_loop *loop, struct ev_timer *timer, int events) {
@@ -141,23 +138,29 @@ void adoption_destroy(struct adoption *adoption) {
 	}
 }
 
-/* Returns: -ENOMEM. */
+static void adoption_set_timer(struct adoption *adoption) {
+	struct server *server = adoption->stream->server;
+
+	ev_timer_stop(server->loop, &adoption->settle);
+	ev_timer_set(&adoption->settle, (double)server->config->broker.settle_ms / 1000, 0.0);
+	ev_timer_start(server->loop, &adoption->settle);
+}
+
+/* Returns: 0; -ENOMEM. */
 static int adoption_begin(struct stream *stream) {
-	double settle = (double)stream->server->config->broker.settle_ms / 1000;
 	struct adoption *adoption = stream->adoption;
 
-	if (!adoption) {
-		adoption = calloc(1, sizeof(*adoption));
-		if (!adoption) {
-			return -ENOMEM;
-		}
-		adoption->stream = stream;
-		ev_timer_init(&adoption->settle, adopt_on_settle, 0.0, 0.0);
-		stream->adoption = adoption;
+	if (adoption) {
+		return 0; /* whoever hands in stale rings does not hold it up */
 	}
-	ev_timer_stop(stream->server->loop, &adoption->settle);
-	ev_timer_set(&adoption->settle, settle, 0.0);
-	ev_timer_start(stream->server->loop, &adoption->settle);
+	adoption = calloc(1, sizeof(*adoption));
+	if (!adoption) {
+		return -ENOMEM;
+	}
+	adoption->stream = stream;
+	ev_timer_init(&adoption->settle, adopt_on_settle, 0.0, 0.0);
+	stream->adoption = adoption;
+	adoption_set_timer(adoption);
 	return 0;
 }
 
@@ -166,6 +169,7 @@ static void adoption_set_ring(struct stream *stream, struct generation *g) {
 	struct consumer *consumer;
 
 	stream->adoption->old = g;
+	adoption_set_timer(stream->adoption);
 	stream->lineage = g->lineage;
 	stream->last_number = g->number + 1; /* which the last broker may have begun to make */
 	/* Nobody has heard that its producers were gone. [END] relaxed: as in move_close(). */
@@ -258,6 +262,7 @@ void adopt_consumer(struct consumer *consumer) {
 		return;
 	}
 	consumer->id = seat.consumer;
+	consumer->last_generation = hand_in->generation;
 	consumer->group_id = seat.group;
 	consumer->is_demoted = (consumer->delivery == ZOE_DELIVER_RELIABLE ||
 				       consumer->delivery == ZOE_DELIVER_QUEUE_RELIABLE) &&
@@ -279,7 +284,8 @@ struct consumer *adopt_find_absent(const struct stream *stream, const struct cli
 
 		if (consumer->client->is_absent && consumer->id == hand_in->consumer && seat &&
 			seat->index == hand_in->seat &&
-			hand_in_is_of(hand_in, stream->newest->lineage, consumer->adopted_from)) {
+			hand_in_is_of(
+				hand_in, stream->newest->lineage, consumer->last_generation)) {
 			return consumer;
 		}
 	}
@@ -330,7 +336,7 @@ int adopt_place_absent(struct stream *stream) {
 		}
 		r = consumer_create_absent(&consumer, stream, &listed);
 		if (r == 0) {
-			consumer->adopted_from = g->number;
+			consumer->last_generation = g->number; /* at most */
 			r = adopt_seat(consumer, g, i);
 		}
 		if (r < 0) {

@@ -14,6 +14,7 @@
 #include "consumer.h"
 #include "health.h"
 #include "log.h"
+#include "move.h"
 #include "producer.h"
 #include "request.h"
 #include "server.h"
@@ -194,6 +195,9 @@ static void client_on_drained(struct client *client) {
 	client_set_timer(client, 0.0);
 	if (client->producer) {
 		producer_continue(client->producer);
+	}
+	if (client->consumer && client->consumer->stream) {
+		move_check_heard(client->consumer->stream);
 	}
 	if (client->has_missed_changes) {
 		client->has_missed_changes = false;

@@ -11,6 +11,7 @@
 #include "group.h"
 #include "log.h"
 #include "memory.h"
+#include "move.h"
 #include "registry.h"
 #include "roster.h"
 #include "server.h"
@@ -360,7 +361,7 @@ static void consume_come_back(
 	struct client *client, const struct zoe_msg_consume *msg, struct consumer *consumer) {
 	struct client *absent = consumer->client;
 	struct zoe_msg_region reply = {0};
-	struct seat *seat;
+	struct seat *seat, *after;
 
 	absent->consumer = NULL;
 	client_doom(absent);
@@ -369,7 +370,12 @@ static void consume_come_back(
 	consumer->delivery = msg->delivery;
 	zoe_wire_set_text(consumer->group, sizeof(consumer->group), msg->group);
 	zoe_msg_init(&reply, ZOE_MSG_CONSUME, msg->header.serial);
-	list_for_each(seat, &consumer->seats, consumer_link) {
+	list_for_each_safe(seat, after, &consumer->seats, consumer_link) {
+		if (seat->generation->is_adopted &&
+			client->hand_in->generation >= seat->generation->number) {
+			seat_destroy(seat); /* it has that one */
+			continue;
+		}
 		if (seat->group) {
 			group_set_name(seat->group, msg->group);
 		}
@@ -394,7 +400,7 @@ static void consume_attach(
 	r = consumer_create(&consumer, client, msg);
 	if (r == 0) {
 		consumer_join(consumer, stream);
-		if (!stream->newest || stream->adoption) {
+		if (!stream->newest || stream->adoption || stream->leaving) {
 			consumer_reply_parked(consumer, &msg->header);
 			adopt_consumer(consumer);
 			adopt_check(stream);
@@ -580,6 +586,7 @@ void consumer_destroy(struct consumer *consumer) {
 	consumer->client->consumer = NULL;
 	if (consumer->stream) {
 		consumer->stream->n_consumers--;
+		move_check_heard(consumer->stream);
 		stream_sweep(consumer->stream);
 		stream_note_clients(consumer->stream);
 	}

@@ -21,7 +21,7 @@ struct consumer {
 	bool is_demoted;             // was reliable and too slow: may lose frames now
 	char group[ZOE_GROUP_BYTES]; // of a queue, else ""
 	uint32_t group_id;           // that an earlier broker gave it; 0 = none
-	uint32_t adopted_from;       // the generation that lists an absent one
+	uint32_t last_generation;    // that it had when it came from an earlier broker
 	int bell;                    // the producers' end; -1 = none
 	uint32_t bell_serial;        // 0 = none; another number, another doorbell
 	struct list seats;           // seat.consumer_link

@@ -209,6 +209,8 @@ uint64_t generation_close(struct generation *g) {
 			g->stream->name, g->region);
 		h = g->start;
 		g->is_broken = true;
+		/* [GIVEN] SC: should we die now, nobody goes on with it in its own lineage. */
+		atomic_store_explicit(&g->control->given, 1, memory_order_seq_cst);
 	}
 	g->ended = h + 1;
 	/* [ENDED] SC: producers that miss the closed bit, because one of them is a liar, see this

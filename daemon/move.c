@@ -81,7 +81,7 @@ int move_check(struct stream *stream, int32_t *holder) {
 		return -EBUSY;
 	}
 	move_refill(stream);
-	if (stream->move_tokens < 1.0) {
+	if (stream->move_tokens < 1.0 || stream->leaving) {
 		return -EAGAIN;
 	}
 	stream->move_tokens -= 1.0;
@@ -156,16 +156,31 @@ static void move_close(struct generation *old, struct generation *next) {
 		memory_order_relaxed);
 }
 
+/* Of an adopted ring: one whose consumer has never had that ring, or is not back to say so. */
+static bool seat_is_unread(const struct seat *seat) {
+	return seat->consumer->client->is_absent ||
+	       seat->consumer->last_generation < seat->generation->number;
+}
+
+static void move_send_seat(struct seat *seat) {
+	struct zoe_msg_region msg = {0};
+
+	zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
+	consumer_send_region(seat, &msg);
+}
+
 /* Step 5. */
-static void move_tell_consumers(struct generation *next) {
+static void move_tell_consumers(struct generation *old, struct generation *next) {
 	struct seat *seat;
 
+	list_for_each(seat, &old->seats, link) {
+		if (old->is_adopted && seat_is_unread(seat) && !seat->consumer->client->is_absent) {
+			move_send_seat(seat);
+		}
+	}
 	list_for_each(seat, &next->seats, link) {
-		struct zoe_msg_region msg = {0};
-
 		if (!seat->consumer->client->is_absent) {
-			zoe_msg_init(&msg, ZOE_MSG_MOVED, 0);
-			consumer_send_region(seat, &msg);
+			move_send_seat(seat);
 		}
 	}
 }
@@ -187,7 +202,7 @@ void move_tell_producers(struct generation *next) {
 	}
 }
 
-/* An adopted ring's seats were the broker's own; who is new here can be seated now. */
+/* An adopted ring's seats were the broker's own, but those that were sent. */
 static void move_end_adoption(struct stream *stream, struct generation *old) {
 	struct seat *seat, *after;
 
@@ -196,32 +211,98 @@ static void move_end_adoption(struct stream *stream, struct generation *old) {
 	}
 	adoption_destroy(stream->adoption);
 	list_for_each_safe(seat, after, &old->seats, link) {
-		seat_destroy(seat);
+		if (!seat_is_unread(seat)) {
+			seat_destroy(seat);
+		}
 	}
+}
+
+/* Steps 6 and 7: all consumers have heard. */
+static void move_give(struct stream *stream) {
+	struct generation *old = stream->leaving;
+
+	stream->leaving = NULL;
+	ev_timer_stop(stream->server->loop, &stream->hearing);
+	/* [GIVEN] SC: before the first descriptor of the successor reaches a producer. */
+	atomic_store_explicit(&old->control->given, 1, memory_order_seq_cst);
+	move_tell_producers(stream->newest);
+	generation_wake(old);
 	consumer_start_parked(stream);
+	registry_mark(stream);
+	stream_sweep(stream);
+}
+
+static bool seat_has_heard(const struct seat *seat) {
+	const struct client *client = seat->consumer->client;
+
+	return !client_can_receive(client) || client_is_drained(client);
+}
+
+void move_check_heard(struct stream *stream) {
+	const struct seat *seat;
+
+	if (!stream->leaving) {
+		return;
+	}
+	list_for_each(seat, &stream->newest->seats, link) {
+		if (!seat_has_heard(seat)) {
+			return;
+		}
+	}
+	move_give(stream);
+}
+
+/* Nobody waits any more for those who do not read: they come back by themselves. */
+static void move_give_now(struct stream *stream) {
+	const struct seat *seat;
+
+	if (!stream->leaving) {
+		return;
+	}
+	list_for_each(seat, &stream->newest->seats, link) {
+		if (!seat_has_heard(seat)) {
+			log_warn("stream '%s': dropped pid %d, it does not read that the stream "
+				 "moves",
+				stream->name, (int)seat->consumer->client->who.pid);
+			client_doom(seat->consumer->client);
+		}
+	}
+	move_give(stream);
+}
+
+void move_on_patience(struct ev_loop *loop, struct ev_timer *timer, int events) {
+	(void)loop;
+	(void)events;
+	move_give_now(container_of(timer, struct stream, hearing));
+}
+
+static void move_await_hearing(struct stream *stream) {
+	ev_timer_stop(stream->server->loop, &stream->hearing);
+	ev_timer_set(&stream->hearing, (double)stream->config->patience_ms / 1000, 0.0);
+	ev_timer_start(stream->server->loop, &stream->hearing);
+	move_check_heard(stream);
 }
 
 static int move(struct stream *stream, uint64_t frame_bytes, bool is_forced) {
-	struct generation *old = stream->newest, *next = NULL;
-	int r = move_prepare(&next, stream, frame_bytes, is_forced);
+	struct generation *old, *next = NULL;
+	int r;
 
+	move_give_now(stream); /* one at a time */
+	old = stream->newest;
+	r = move_prepare(&next, stream, frame_bytes, is_forced);
 	if (r < 0) {
 		return r;
 	}
 	move_close(old, next);
 	list_insert(&stream->generations, &next->link);
 	stream->newest = next;
-	move_tell_consumers(next);
-	/* [GIVEN] SC: before the first descriptor of the successor reaches a producer. */
-	atomic_store_explicit(&old->control->given, 1, memory_order_seq_cst);
-	move_tell_producers(next);
-	generation_wake(old);
-	move_end_adoption(stream, old);
-	log_info("stream '%s': moved to %s at frame %llu, %llu bytes a slot", stream->name,
+	stream->leaving = old;
+	log_info("stream '%s': moves to %s at frame %llu, %llu bytes a slot", stream->name,
 		next->region, (unsigned long long)next->start,
 		(unsigned long long)next->ring.geo.slot_bytes);
-	registry_mark(stream);
-	stream_sweep(stream);
+	move_tell_consumers(old, next);
+	move_end_adoption(stream, old);
+	move_await_hearing(stream);
 	return 0;
 }
 
@@ -260,6 +341,8 @@ void move_end(struct stream *stream) {
 	struct generation *old = stream->newest;
 
 	adoption_destroy(stream->adoption);
+	ev_timer_stop(stream->server->loop, &stream->hearing);
+	stream->leaving = NULL;
 	if (!old) {
 		return;
 	}

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "loop.h"
+
 struct generation;
 struct stream;
 
@@ -44,6 +46,13 @@ void move_end(struct stream *stream);
 
 /* Whether too many old generations are still held, *holder: by whom. */
 bool move_is_blocked(struct stream *stream, int32_t *holder);
+
+/* A consumer's socket has taken all that it was told, or it has left: the last one that producers
+ * wait for? They go on then. */
+void move_check_heard(struct stream *stream);
+
+/* stream.hearing: who has not heard of the move by now goes. */
+void move_on_patience(struct ev_loop *loop, struct ev_timer *timer, int events);
 
 /* Gives all producers a lane in the newest generation, and sends it to them. */
 void move_tell_producers(struct generation *newest);

@@ -370,7 +370,7 @@ static void produce(struct client *client, const struct zoe_msg_produce *msg) {
 	if (produce_make_stream(&p) < 0) {
 		return;
 	}
-	if (adopt_producer(p.stream, client, p.frame_bytes)) {
+	if (adopt_producer(p.stream, client, p.frame_bytes) || p.stream->leaving) {
 		produce_await_move(&p);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "consumer.h"
 #include "log.h"
 #include "memory.h"
+#include "move.h"
 #include "producer.h"
 #include "registry.h"
 #include "ring_check.h"
@@ -53,6 +54,7 @@ int stream_create(struct stream **out, struct server *server, const struct strea
 	snprintf(stream->name, sizeof(stream->name), "%s", name);
 	ev_timer_init(&stream->linger, stream_on_linger, 0.0, 0.0);
 	ev_timer_init(&stream->sweep, stream_on_sweep, 0.0, SWEEP_S);
+	ev_timer_init(&stream->hearing, move_on_patience, 0.0, 0.0);
 	*out = stream;
 	return 0;
 }
@@ -61,6 +63,7 @@ void stream_destroy(struct stream *stream) {
 	stream_drop_region(stream);
 	ev_timer_stop(stream->server->loop, &stream->linger);
 	ev_timer_stop(stream->server->loop, &stream->sweep);
+	ev_timer_stop(stream->server->loop, &stream->hearing);
 	list_remove(&stream->link);
 	free(stream);
 }
@@ -107,6 +110,7 @@ void stream_drop_region(struct stream *stream) {
 	struct generation *g, *after;
 
 	adoption_destroy(stream->adoption);
+	stream->leaving = NULL;
 	list_for_each_safe(g, after, &stream->generations, link) {
 		generation_destroy(g);
 	}
@@ -133,7 +137,8 @@ void stream_sweep(struct stream *stream) {
 	bool is_waiting = false;
 
 	list_for_each_safe(g, after, &stream->generations, link) {
-		if (g == stream->newest || g->n_lanes > 0 || !list_is_empty(&g->seats)) {
+		if (g == stream->newest || g == stream->leaving || g->n_lanes > 0 ||
+			!list_is_empty(&g->seats)) {
 			continue;
 		}
 		if (g == tail) {

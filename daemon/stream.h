@@ -24,6 +24,8 @@ struct stream {
 	uint32_t last_number;      // of a generation
 	struct list generations;   // generation.link, newest first
 	struct generation *newest; // NULL: no region
+	/* Closed, and newest not given to producers yet: not all consumers have heard of it. */
+	struct generation *leaving;
 	struct adoption *adoption; // of an earlier broker's ring; NULL: none goes on
 	struct list producers;     // producer.link
 	struct list consumers;     // consumer.link
@@ -34,7 +36,7 @@ struct stream {
 	double move_tokens; // below 0: more moves were forced than may be asked for
 	ev_tstamp move_time;
 	uid_t mover; // whose end forced the last one
-	struct ev_timer linger, sweep;
+	struct ev_timer linger, sweep, hearing;
 };
 
 /* Returns: 0; -ENOMEM. */

@@ -58,9 +58,20 @@ static uint64_t first_want(const struct zoe_consumer *s, const struct zoe_view *
 	}
 }
 
+/* Frames that only a forged ring can have shown us: the next generation has others of the same
+ * numbers. */
+static bool is_beyond(const struct zoe_consumer *s, const struct zoe_view *view) {
+	const struct zoe_view *last = zoe_consumer_get_view(s);
+	bool is_future = s->options.start == ZOE_START_SEQ && s->want <= s->options.start_seq;
+
+	return last && view->generation > last->generation && s->want > view->region.start &&
+	       !is_future;
+}
+
 /* Begins to read from views[i]. */
 static void enter_view(struct zoe_consumer *s, uint32_t i) {
 	struct zoe_view *view = s->views[i];
+	bool was_beyond = is_beyond(s, view);
 
 	s->current = i;
 	if (s->want == 0 || s->last_lineage != view->region.lineage) {
@@ -70,6 +81,9 @@ static void enter_view(struct zoe_consumer *s, uint32_t i) {
 		if (s->options.delivery != ZOE_LATEST) {
 			s->missed += view->region.start - s->want;
 		}
+		s->want = view->region.start;
+	} else if (was_beyond) {
+		s->is_discont = true;
 		s->want = view->region.start;
 	}
 	s->last_lineage = view->region.lineage;

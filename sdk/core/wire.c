@@ -76,15 +76,19 @@ int zoe_wire_receive(int socket, struct zoe_packet *packet) {
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes)};
-	ssize_t n;
+	bool was_reset = false;
+	ssize_t n = 0;
 
 	packet->n_fds = 0;
 	packet->pid = 0;
 	packet->uid = (uid_t)-1;
 	packet->size = 0;
 	do {
+		/* Who dies with packets of ours unread resets the connection, and the kernel says
+		 * so before it hands out the dead one's last words: they are read all the same. */
+		was_reset = was_reset || (n < 0 && errno == ECONNRESET);
 		n = recvmsg(socket, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !was_reset)));
 	if (n < 0) {
 		return -errno;
 	}
