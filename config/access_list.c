@@ -153,6 +153,22 @@ void access_list_print(FILE *out, const struct access_list *access) {
 	fputc(']', out);
 }
 
+char *access_list_get_text(const struct access_list *access) {
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out) {
+		return NULL;
+	}
+	access_list_print(out, access);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 static bool is_same(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b) {
 	return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
 }

@@ -25,5 +25,8 @@ bool access_list_is_equal(const struct access_list *a, const struct access_list 
  * back to it. */
 void access_list_print(FILE *out, const struct access_list *access);
 
+/* What access_list_print prints. Returns: to be freed; NULL without memory. */
+char *access_list_get_text(const struct access_list *access);
+
 void access_list_finish(struct access_list *access);
 #endif

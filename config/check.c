@@ -126,9 +126,10 @@ void check_memory(const struct config *config, struct config_errors *errors) {
 
 		if (bytes > limit) {
 			config_errors_add(errors, stream->line, stream->col,
-				"'%s' needs %" PRIu64 "MiB with one producer and one consumer, but "
-				"memory_limit is %" PRIu64 "MiB",
-				stream->name, mib(bytes), limit / MIB);
+				"'%s' needs %" PRIu64 "MiB with one producer and one consumer "
+				"(%u + %u + %u slots), but memory_limit is %" PRIu64 "MiB",
+				stream->name, mib(bytes), stream->slots, stream->open, stream->hold,
+				limit / MIB);
 			continue;
 		}
 		if (stream->is_pattern) {

@@ -178,8 +178,14 @@ int config_parse(struct config **out, const char *text, size_t len, const char *
 	return r < 0 ? r : parse(out, errors);
 }
 
+struct file {
+	char *text;
+	size_t len;
+	uint32_t mode;
+};
+
 /* Reads a whole file. Returns: 0; -errno with a sentence in errors. */
-static int read_file(const char *path, char **text, size_t *len, struct config_errors *errors) {
+static int read_file(struct file *file, const char *path, struct config_errors *errors) {
 	/* O_NONBLOCK: a FIFO is to be refused, not waited for. */
 	int fd cleanup_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -219,18 +225,21 @@ static int read_file(const char *path, char **text, size_t *len, struct config_e
 		}
 		n += got > 0 ? (size_t)got : 0;
 	}
-	*len = n;
-	*text = steal_pointer(&buf);
+	*file = (struct file){.text = steal_pointer(&buf), .len = n, .mode = st.st_mode & 07777};
 	return 0;
 }
 
 int config_load(struct config **out, const char *path, struct config_errors *errors) {
-	cleanup_free char *text = NULL;
-	size_t len = 0;
+	struct file file = {0};
 
 	int r = config_errors_begin(errors, path, NULL, 0);
-	r = r < 0 ? r : read_file(path, &text, &len, errors);
-	return r < 0 ? r : config_parse(out, text, len, path, errors);
+	r = r < 0 ? r : read_file(&file, path, errors);
+	r = r < 0 ? r : config_parse(out, file.text, file.len, path, errors);
+	if (r == 0) {
+		(*out)->file_mode = file.mode;
+	}
+	free(file.text);
+	return r;
 }
 
 int config_load_default(struct config **out) {

@@ -23,9 +23,11 @@
 #define CONFIG_MAX_NAME_BYTES 96
 #define CONFIG_MAX_KEYS 24
 
-/* Where a value comes from: its line, CONFIG_FROM_DEFAULTS set if that stands under `defaults`; 0
- * if no line says it. */
-#define CONFIG_FROM_DEFAULTS 0x80000000u
+/* Where a value comes from; all 0 if no line says it. */
+struct config_source {
+	uint32_t line, col; // 1-based, of its key
+	bool is_default;    // it stands under `defaults`
+};
 
 /* Who holds a right. Nobody, if all is false and empty; root passes everywhere. */
 struct access_list {
@@ -55,8 +57,8 @@ struct stream_config {
 	uint32_t max_streams;         // live streams of a pattern, 1-4096; always 1 for a name
 	uint64_t linger_ms;           // a stream is gone this long after its last client
 	struct access_list produce, consume, reliable, list, admin;
-	uint32_t line, col;                // where it stands, 1-based
-	uint32_t sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
+	uint32_t line, col;                            // where it stands, 1-based
+	struct config_source sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
 };
 
 /* What the streams of one user may take together. */
@@ -73,15 +75,16 @@ struct broker_config {
 	struct per_user_config per_user;
 	uint64_t settle_ms; // after a restart: how long reliable consumers are waited for, 0-60,000
 	int log_level;      // enum log_level of sdk/core/log.h
-	uint32_t sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
+	struct config_source sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
 };
 
 struct config {
 	struct broker_config broker;
 	struct access_list admin; // of broker-wide acts: that of `defaults`
-	uint32_t admin_source;
+	struct config_source admin_source;
 	struct stream_config *streams; // in the file's order
 	size_t n_streams;
+	uint32_t file_mode; // permission bits of the file; 0 without one
 };
 
 struct config_error {
@@ -89,8 +92,10 @@ struct config_error {
 	char *message;
 };
 
-/* Everything that is wrong with one text, in the text's order. */
+/* Everything that is wrong with one text, in the text's order; or all that is odd about one that
+ * loads. */
 struct config_errors {
+	bool are_warnings;
 	char *label;  // the file's path
 	char *source; // the text, for carets; NULL if it could not be read
 	size_t source_len;
@@ -102,8 +107,8 @@ struct config_errors {
 void config_errors_init(struct config_errors *errors);
 void config_errors_finish(struct config_errors *errors);
 
-/* Writes one "PATH:LINE:COL: error: sentence" per error, followed by the line of the text and a
- * caret under the place if caret is set. */
+/* Writes one "PATH:LINE:COL: error: sentence" (or warning) per entry, followed by the line of the
+ * text and a caret under the place if caret is set. */
 void config_errors_print(const struct config_errors *errors, FILE *out, bool caret);
 
 /* Reads and checks a file. A file that does not open, is no regular file or exceeds
@@ -117,6 +122,11 @@ int config_load(struct config **out, const char *path, struct config_errors *err
  * Returns: 0; -EINVAL *errors says why; -ENOMEM. */
 int config_parse(struct config **out, const char *text, size_t len, const char *label,
 	struct config_errors *errors);
+
+/* What loads and is probably not what its writer means: streams that nobody can use, people that
+ * the socket shuts out, patterns that no name reaches. *errors is as config_load has left it, with
+ * no error; its list holds the warnings then. */
+void config_find_warnings(const struct config *config, struct config_errors *errors);
 
 /* What holds without a file: any name, for the broker's own user only, with small limits.
  * Returns: 0; -ENOMEM. */

@@ -173,7 +173,7 @@ void config_errors_print(const struct config_errors *errors, FILE *out, bool car
 		if (e->line > 0) {
 			fprintf(out, ":%u:%u", e->line, e->col);
 		}
-		fputs(": error: ", out);
+		fputs(errors->are_warnings ? ": warning: " : ": error: ", out);
 		put_clean(out, e->message, strlen(e->message));
 		fputc('\n', out);
 		if (caret) {
@@ -182,6 +182,7 @@ void config_errors_print(const struct config_errors *errors, FILE *out, bool car
 	}
 	if (errors->n_dropped > 0) {
 		put_clean(out, label, strlen(label));
-		fprintf(out, ": error: %zu more\n", errors->n_dropped);
+		fprintf(out, ": %s: %zu more\n", errors->are_warnings ? "warning" : "error",
+			errors->n_dropped);
 	}
 }

@@ -12,12 +12,12 @@ struct printing {
 	unsigned indent;
 };
 
-static void print_remark(const struct printing *p, uint32_t source) {
-	if (p->has_remarks && source == 0) {
+static void print_remark(const struct printing *p, struct config_source source) {
+	if (p->has_remarks && source.line == 0) {
 		fputs("  # built in", p->out);
 	} else if (p->has_remarks) {
-		fprintf(p->out, "  # %sline %u", source & CONFIG_FROM_DEFAULTS ? "defaults, " : "",
-			source & ~CONFIG_FROM_DEFAULTS);
+		fprintf(p->out, "  # %sline %u", source.is_default ? "defaults, " : "",
+			source.line);
 	}
 	fputc('\n', p->out);
 }
@@ -48,7 +48,7 @@ static void print_streams(struct printing *p, const struct config *config) {
 		fputs("  ", p->out);
 		value_print_quoted(p->out, stream->name);
 		fputc(':', p->out);
-		print_remark(p, stream->line);
+		print_remark(p, (struct config_source){.line = stream->line});
 		p->indent = 4;
 		p->is_name = !stream->is_pattern;
 		print_table(p, &schema_stream, stream);

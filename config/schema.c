@@ -277,19 +277,20 @@ static size_t source_index(const struct schema *schema, const struct schema_key 
 	return schema->first + (size_t)(key - schema->keys);
 }
 
-uint32_t schema_get_source(
+struct config_source schema_get_source(
 	const struct schema *schema, const struct schema_key *key, const void *target) {
 	const void *sources = (const char *)target + schema->sources;
 
-	return schema->sources ? ((const uint32_t *)sources)[source_index(schema, key)] : 0;
+	return schema->sources ? ((const struct config_source *)sources)[source_index(schema, key)]
+			       : (struct config_source){0};
 }
 
-static void set_source(
-	const struct schema *schema, const struct schema_key *key, void *target, uint32_t source) {
+static void set_source(const struct schema *schema, const struct schema_key *key, void *target,
+	struct config_source source) {
 	void *sources = (char *)target + schema->sources;
 
 	if (schema->sources) {
-		((uint32_t *)sources)[source_index(schema, key)] = source;
+		((struct config_source *)sources)[source_index(schema, key)] = source;
 	}
 }
 
@@ -333,7 +334,8 @@ int schema_read(const struct schema *schema, const struct tree_node *map, void *
 		} else {
 			r = value_read(key, entry->value, target, errors);
 			set_source(schema, key, target,
-				entry->key->line | (is_defaults ? CONFIG_FROM_DEFAULTS : 0));
+				(struct config_source){
+					entry->key->line, entry->key->col, is_defaults});
 		}
 		if (r < 0) {
 			return r;

@@ -65,7 +65,7 @@ extern const struct schema schema_per_user; // target: struct broker_config
 extern const struct schema schema_access;   // target: struct stream_config
 
 /* Whence a key's value comes, as in config.h. */
-uint32_t schema_get_source(
+struct config_source schema_get_source(
 	const struct schema *schema, const struct schema_key *key, const void *target);
 
 /* Returns: NULL if there is no such key. */

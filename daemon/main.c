@@ -105,6 +105,10 @@ static struct config *load_config(const char *path) {
 
 	config_errors_init(&errors);
 	r = path ? config_load(&config, path, &errors) : config_load_default(&config);
+	if (path && r == 0) {
+		config_find_warnings(config, &errors);
+		config_errors_print(&errors, stderr, isatty(STDERR_FILENO));
+	}
 	if (r < 0) {
 		config_errors_print(&errors, stderr, isatty(STDERR_FILENO));
 		if (errors.n_errors == 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zoe check: says what is wrong with a config, without a broker.
+ * zoe check: says what is wrong with a config, and what is odd about it, without a broker.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,13 +8,16 @@
 #include "config.h"
 #include "tool.h"
 
-static void print_json(
-	const char *path, bool is_ok, size_t n_streams, const struct config_errors *errors) {
-	printf("{\"file\": ");
-	tool_print_json_string(stdout, path);
-	printf(", \"ok\": %s, \"streams\": %zu, \"errors\": [", is_ok ? "true" : "false",
-		n_streams);
-	for (size_t i = 0; i < errors->n_errors; i++) {
+struct verdict {
+	const char *path;
+	bool is_ok;
+	size_t n_streams;
+	const struct config_errors *errors; // or warnings
+};
+
+static void print_list(const char *name, const struct config_errors *errors, bool is_empty) {
+	printf(", \"%s\": [", name);
+	for (size_t i = 0; i < errors->n_errors && !is_empty; i++) {
 		const struct config_error *error = &errors->list[i];
 
 		printf("%s{\"line\": %u, \"column\": %u, \"message\": ", i == 0 ? "" : ", ",
@@ -22,28 +25,50 @@ static void print_json(
 		tool_print_json_string(stdout, error->message);
 		printf("}");
 	}
-	printf("]}\n");
+	printf("]");
 }
 
-static int check(const struct tool *tool, const char *path, struct config_errors *errors) {
+static void print_json(const struct verdict *v) {
+	printf("{\"file\": ");
+	tool_print_json_string(stdout, v->path);
+	printf(", \"ok\": %s, \"streams\": %zu", v->is_ok ? "true" : "false", v->n_streams);
+	print_list("errors", v->errors, v->errors->are_warnings);
+	print_list("warnings", v->errors, !v->errors->are_warnings);
+	printf("}\n");
+}
+
+static void print_text(const struct verdict *v) {
+	const struct config_errors *errors = v->errors;
+
+	if (errors->n_errors > 0 || errors->n_dropped > 0) {
+		config_errors_print(errors, stderr, isatty(STDERR_FILENO));
+	}
+	if (v->is_ok) {
+		printf("%s: ok: %zu stream%s\n", v->path, v->n_streams,
+			v->n_streams == 1 ? "" : "s");
+	}
+}
+
+static int check(
+	const struct tool *tool, const char *path, bool is_strict, struct config_errors *errors) {
 	struct config *config = NULL;
-	size_t n_streams = 0;
+	struct verdict verdict = {.path = path, .errors = errors};
 	int rc = config_load(&config, path, errors);
 
 	if (rc == 0) {
-		n_streams = config->n_streams;
+		config_find_warnings(config, errors);
+		verdict.is_ok = !is_strict || errors->n_errors == 0;
+		verdict.n_streams = config->n_streams;
 	}
 	config_destroy(config);
 	if (tool->is_json) {
-		print_json(path, rc == 0, n_streams, errors);
-	} else if (rc == 0) {
-		printf("%s: ok: %zu stream%s\n", path, n_streams, n_streams == 1 ? "" : "s");
-	} else if (errors->n_errors > 0) {
-		config_errors_print(errors, stderr, isatty(STDERR_FILENO));
+		print_json(&verdict);
+	} else if (rc < 0 && errors->n_errors == 0) {
+		return tool_fail("%s: %s", path, strerror(-rc));
 	} else {
-		tool_fail("%s: %s", path, strerror(-rc));
+		print_text(&verdict);
 	}
-	return rc == 0 ? TOOL_DONE : TOOL_FAILED;
+	return verdict.is_ok ? TOOL_DONE : TOOL_FAILED;
 }
 
 /* Where zoetroped looks; without a home, where root's does. */
@@ -60,9 +85,9 @@ static void get_default_path(char *path, size_t size) {
 }
 
 int check_run(struct tool *tool, int argc, char **argv) {
-	const char *schema = NULL;
-	const struct tool_option options[] = {
-		{"schema", 0, false, &schema}, {NULL, 0, false, NULL}};
+	const char *schema = NULL, *strict = NULL;
+	const struct tool_option options[] = {{"schema", 0, false, &schema},
+		{"strict", 0, false, &strict}, {NULL, 0, false, NULL}};
 	struct config_errors *errors;
 	char default_path[4096];
 	int n_args, rc;
@@ -87,7 +112,7 @@ int check_run(struct tool *tool, int argc, char **argv) {
 		return tool_fail("check: out of memory");
 	}
 	config_errors_init(errors);
-	rc = check(tool, n_args == 1 ? argv[1] : default_path, errors);
+	rc = check(tool, n_args == 1 ? argv[1] : default_path, strict != NULL, errors);
 	config_errors_finish(errors);
 	free(errors);
 	return rc;

@@ -94,10 +94,11 @@ const struct command commands[] = {
 		"  --allow-loss         frames lost are no failure\n"
 		"\n"
 		"  zoe verify test & zoe push test --pattern counter --frames 1000\n"},
-	{"check", check_run, "check a config file", "[FILE] [--json] | --schema",
+	{"check", check_run, "check a config file", "[FILE] [--strict] [--json] | --schema",
 		"FILE is what zoetroped would load if it is left out. Prints every error with its "
 		"line\n"
-		"and column.\n"
+		"and column, else warnings of what is probably not meant.\n"
+		"  --strict         a warning is a failure too\n"
 		"  --schema         print the JSON Schema of a config, for editors, and end\n"
 		"\n"
 		"  zoe check /etc/zoetrope/zoetrope.yaml\n"},

@@ -140,9 +140,8 @@ static const struct bad_text bad_texts[] = {
 	/* sums */
 	{"version: 1\nbroker: {memory_limit: 9MiB}\n"
 	 "streams:\n  a: {max_bytes: 1MiB, metadata: 0}\n",
-		"t:4:3: error: 'a' needs 10MiB with one producer and one consumer, but "
-		"memory_limit is "
-		"9MiB\n"},
+		"t:4:3: error: 'a' needs 10MiB with one producer and one consumer (6 + 1 + 3 "
+		"slots), but memory_limit is 9MiB\n"},
 	{"version: 1\nbroker: {memory_limit: 19MiB}\ndefaults: {max_bytes: 1MiB, metadata: 0}\n"
 	 "streams:\n  a: {}\n  b: {}\n  c: {}\n",
 		"t:6:3: error: up to 'b' the named streams need 20MiB together, but memory_limit "
