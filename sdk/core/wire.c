@@ -40,7 +40,11 @@ int zoe_wire_send(int socket, const struct zoe_msg_header *msg, const int *fds, 
 	}
 }
 
-static void packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
+/* Returns: whether all descriptors had room: where no credentials come, the buffer has some for
+ * more than a packet may bring. */
+static bool packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
+	bool is_whole = (hdr->msg_flags & MSG_CTRUNC) == 0;
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
 			uint32_t n = (uint32_t)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
@@ -53,6 +57,7 @@ static void packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
 					packet->fds[packet->n_fds++] = fd;
 				} else {
 					close(fd);
+					is_whole = false;
 				}
 			}
 		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
@@ -63,6 +68,7 @@ static void packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
 			packet->uid = who.uid;
 		}
 	}
+	return is_whole;
 }
 
 int zoe_wire_receive(int socket, struct zoe_packet *packet) {
@@ -76,7 +82,7 @@ int zoe_wire_receive(int socket, struct zoe_packet *packet) {
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes)};
-	bool was_reset = false;
+	bool was_reset = false, is_whole;
 	ssize_t n = 0;
 
 	packet->n_fds = 0;
@@ -92,12 +98,12 @@ int zoe_wire_receive(int socket, struct zoe_packet *packet) {
 	if (n < 0) {
 		return -errno;
 	}
-	packet_take_control(packet, &hdr);
+	is_whole = packet_take_control(packet, &hdr);
 	packet->size = (size_t)n;
 	if (n == 0) {
 		return -EPIPE;
 	}
-	if (hdr.msg_flags & MSG_CTRUNC) {
+	if (!is_whole) {
 		return -EMFILE;
 	}
 	if ((hdr.msg_flags & MSG_TRUNC) || packet->size < sizeof(packet->header) ||
