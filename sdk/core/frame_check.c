@@ -112,8 +112,9 @@ static uint32_t tlv_read(const uint8_t *meta, uint32_t used, uint32_t pos, struc
 	return total <= left ? (uint32_t)total : 0;
 }
 
-/* Where the tag stands, and its bytes; pos = used and 0 bytes if it is absent.
- * Returns: 0; -EINVAL the TLVs are broken. */
+/* Where the tag stands first, and its bytes; pos = used and 0 bytes if it is absent.
+ * Returns: 0; -EINVAL the TLVs are broken, be it behind the tag: what is added there later could
+ * not be found. */
 static int tlv_seek(const uint8_t *meta, uint32_t used, uint32_t tag, uint32_t *found_pos,
 	uint32_t *found_bytes) {
 	struct zoe_tlv tlv;
@@ -126,10 +127,9 @@ static int tlv_seek(const uint8_t *meta, uint32_t used, uint32_t tag, uint32_t *
 		if (bytes == 0) {
 			return -EINVAL;
 		}
-		if (tlv.tag == tag) {
+		if (tlv.tag == tag && *found_bytes == 0) {
 			*found_pos = pos;
 			*found_bytes = bytes;
-			return 0;
 		}
 	}
 	return 0;
