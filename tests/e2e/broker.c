@@ -57,7 +57,7 @@ int process_wait(pid_t pid) {
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void broker_exec(const struct broker *broker) {
+void broker_exec(const struct broker *broker) {
 	const char *program = getenv("ZOETROPED");
 	int log = open(broker->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
@@ -71,22 +71,26 @@ static void broker_exec(const struct broker *broker) {
 	_exit(127);
 }
 
-void broker_start(struct broker *broker) {
+void broker_wait_answer(const struct broker *broker) {
 	uint64_t deadline = now_ms() + DEADLINE_MS;
 	struct zoe_client_options options = {
 		.struct_size = sizeof(options), .socket = broker->socket};
 	struct zoe_client *client = NULL;
 
-	broker->pid = fork();
-	assert_true(broker->pid >= 0);
-	if (broker->pid == 0) {
-		broker_exec(broker);
-	}
 	assert_int_equal(zoe_client_create(&client, &options), 0);
 	while (zoe_client_connect(client, 100) < 0) {
 		pause_until(deadline, "answer of the broker");
 	}
 	zoe_client_destroy(client);
+}
+
+void broker_start(struct broker *broker) {
+	broker->pid = fork();
+	assert_true(broker->pid >= 0);
+	if (broker->pid == 0) {
+		broker_exec(broker);
+	}
+	broker_wait_answer(broker);
 }
 
 void broker_kill(struct broker *broker) {

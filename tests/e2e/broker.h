@@ -39,6 +39,9 @@ int broker_teardown(void **state);
 /* Starts it again after broker_kill(), and waits until it answers. */
 void broker_start(struct broker *broker);
 void broker_kill(struct broker *broker);
+void broker_wait_answer(const struct broker *broker);
+/* In a child: becomes the broker. */
+void broker_exec(const struct broker *broker);
 
 /* Runs a second one on the same socket. Returns: its exit status; text: what it said. */
 int broker_run_second(const struct broker *broker, char *text, size_t size);
