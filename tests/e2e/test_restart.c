@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "broker.h"
-
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "raw.h"
+#include "ring_layout.h"
 
 static char config[] =
 	"version: 1\n"
@@ -11,6 +18,7 @@ static char config[] =
 	"streams:\n"
 	"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 3}\n"
 	"  slow: {max_frame: 64x64 XR24, slots: 8, consumers: 4, patience: 60s}\n"
+	"  pair: {max_frame: 64x64 XR24, slots: 8, consumers: 4, producers: 2, patience: 60s}\n"
 	"  brief: {max_frame: 64x64 XR24, slots: 4, consumers: 4, patience: 100ms}\n";
 
 static void test_restart_stops_no_frame(void **state) {
@@ -267,6 +275,249 @@ static void test_restart_keeps_a_queue(void **state) {
 	zoe_client_destroy(other);
 }
 
+/* Two that feed one stream, one of which comes back later: both go on. */
+static void test_restart_brings_both_producers_back(void **state) {
+	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state),
+			  *other = broker_connect(*state);
+	struct zoe_consumer *s = consume(c, "pair", ZOE_RELIABLE, 1);
+	struct zoe_producer *p = produce(other, "pair", 1), *q = produce(d, "pair", 1);
+	uint64_t value = 1;
+	const struct zoe_frame *frame;
+
+	assert_int_equal(publish(p, value), 0);
+	zoe_frame_release(take(s));
+	broker_kill(*state);
+	broker_start(*state);
+	flow_over(p, s, &value);
+	for (uint64_t i = 1; i <= 20; i++) {
+		assert_int_equal(publish(i % 2 ? q : p, value + i), 0);
+		frame = take(s);
+		assert_int_equal(frame->user[0], value + i);
+		assert_int_equal(frame->lost, 0);
+		zoe_frame_release(frame);
+	}
+	stream_wait(*state, "pair", &(struct stream_state){.n_producers = 2, .n_consumers = 1});
+	zoe_client_destroy(c);
+	zoe_client_destroy(d);
+	zoe_client_destroy(other);
+}
+
+/* A producer by hand, which keeps the first ring it was given, whatever it is told. */
+struct keeper {
+	int socket, fds[3];
+	struct zoe_msg_region region;
+};
+
+static struct zoe_packet *keeper_wait(struct keeper *keeper, uint32_t type) {
+	static struct zoe_packet packet;
+
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(raw_receive(keeper->socket, &packet), 0);
+		if (packet.header.type == type) {
+			assert_int_equal(packet.header.status, 0);
+			return &packet;
+		}
+		zoe_packet_finish(&packet);
+	}
+	fail();
+	return NULL;
+}
+
+static void keeper_produce(struct keeper *keeper) {
+	struct zoe_msg_produce request;
+
+	memset(&request, 0, sizeof(request));
+	zoe_msg_init(&request, ZOE_MSG_PRODUCE, 1);
+	request.frame_bytes = 16 * 16 * 4;
+	zoe_wire_set_text(request.name, sizeof(request.name), "pair");
+	assert_int_equal(raw_send(keeper->socket, &request, sizeof(request)), 0);
+}
+
+static void keeper_open(struct keeper *keeper, const struct broker *broker) {
+	struct zoe_packet *packet;
+
+	keeper->socket = raw_open(broker);
+	keeper_produce(keeper);
+	packet = keeper_wait(keeper, ZOE_MSG_PRODUCE);
+	keeper->region = *(const struct zoe_msg_region *)(const void *)packet->bytes;
+	for (unsigned i = 0; i < 3; i++) {
+		keeper->fds[i] = zoe_packet_steal_fd(packet, i);
+		assert_true(keeper->fds[i] >= 0);
+	}
+	zoe_packet_finish(packet);
+}
+
+/* As if nothing had ever closed it, and with numbers of its own. */
+static void keeper_forge(const struct keeper *keeper) {
+	struct zoe_ring_page *page =
+		mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, keeper->fds[0], 0);
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	atomic_store(&page->head, UINT64_C(1) << 40);
+	munmap(page, sizeof(*page));
+}
+
+/* Hands its ring to another broker. */
+static void keeper_return(struct keeper *keeper, const struct broker *broker) {
+	struct zoe_msg_return msg;
+
+	close(keeper->socket);
+	keeper->socket = raw_open(broker);
+	memset(&msg, 0, sizeof(msg));
+	zoe_msg_init(&msg, ZOE_MSG_RETURN, 0);
+	msg.generation = keeper->region.generation;
+	msg.lineage = keeper->region.lineage;
+	assert_int_equal(zoe_wire_send(keeper->socket, &msg.header, keeper->fds, 3), 0);
+	keeper_produce(keeper);
+}
+
+static struct zoe_msg_region keeper_wait_region(struct keeper *keeper) {
+	struct zoe_packet *packet = keeper_wait(keeper, ZOE_MSG_MOVED);
+	struct zoe_msg_region region = *(const struct zoe_msg_region *)(const void *)packet->bytes;
+
+	zoe_packet_finish(packet);
+	return region;
+}
+
+static void keeper_close(struct keeper *keeper) {
+	close(keeper->socket);
+	for (unsigned i = 0; i < 3; i++) {
+		close(keeper->fds[i]);
+	}
+}
+
+/* A ring that has a successor is the first to come back; p has the successor. */
+static void restart_with_a_stale_ring(struct broker *broker, bool is_forged) {
+	struct zoe_client *c = broker_connect(broker), *other = broker_connect(broker);
+	struct zoe_consumer *s = consume(c, "pair", ZOE_RELIABLE, 1);
+	struct zoe_producer *p = produce(other, "pair", 1);
+	struct zoe_msg_region region;
+	struct keeper keeper;
+	uint64_t value = 1;
+
+	keeper_open(&keeper, broker);
+	assert_int_equal(publish(p, value), 0);
+	zoe_frame_release(take(s));
+	value++;
+	assert_int_equal(publish_sized(p, value, 40), 0);
+	zoe_frame_release(take(s));
+	broker_kill(broker);
+	if (is_forged) {
+		keeper_forge(&keeper);
+	}
+	broker_start(broker);
+	keeper_return(&keeper, broker);
+	flow_over(p, s, &value);
+	region = keeper_wait_region(&keeper);
+	assert_int_equal(region.lineage, keeper.region.lineage);
+	assert_true(region.generation > keeper.region.generation + 1);
+	assert_true(region.start >= 3 && region.start <= value);
+	keeper_close(&keeper);
+	zoe_client_destroy(c);
+	zoe_client_destroy(other);
+}
+
+static void test_restart_waits_for_who_has_the_newest_ring(void **state) {
+	restart_with_a_stale_ring(*state, false);
+}
+
+static void test_restart_is_not_cut_back_by_a_forged_ring(void **state) {
+	restart_with_a_stale_ring(*state, true);
+}
+
+/* Nobody has the successor any more: its numbers cannot be known. */
+static void test_restart_without_the_newest_ring_begins_anew(void **state) {
+	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
+	struct zoe_consumer *s = consume(c, "pair", ZOE_RELIABLE, 1);
+	struct zoe_producer *p = produce(other, "pair", 1);
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	const struct zoe_frame *frame;
+	struct zoe_msg_region region;
+	struct keeper keeper;
+
+	keeper_open(&keeper, *state);
+	assert_int_equal(publish_sized(p, 1, 40), 0);
+	zoe_frame_release(take(s));
+	broker_kill(*state);
+	zoe_client_destroy(other);
+	broker_start(*state);
+	keeper_return(&keeper, *state);
+	while (!(zoe_consumer_take_events(s) & ZOE_EV_BROKER_BACK)) {
+		assert_true(now_ms() < deadline);
+	}
+	region = keeper_wait_region(&keeper);
+	assert_int_not_equal(region.lineage, keeper.region.lineage);
+	assert_int_equal(region.start, 1);
+	other = broker_connect(*state);
+	p = produce(other, "pair", 1);
+	assert_int_equal(publish(p, 2), 0);
+	frame = take(s);
+	assert_int_equal(frame->user[0], 2);
+	assert_true(frame->flags & ZOE_DISCONT);
+	zoe_frame_release(frame);
+	keeper_close(&keeper);
+	zoe_client_destroy(c);
+	zoe_client_destroy(other);
+}
+
+/* What a liar hands in. */
+struct lie {
+	const char *name; // of the memfds
+	int seals;
+	bool is_huge;
+};
+
+static int lie_make(const struct lie *lie, const char *part) {
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s.%s", lie->name, part);
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, lie->is_huge ? INT64_C(1) << 40 : 4096), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, lie->seals), 0);
+	return fd;
+}
+
+/* Says RETURN with three memfds of its own, and then PRODUCE. */
+static void lie_to(const struct broker *broker, const struct lie *lie) {
+	struct zoe_msg_return msg;
+	struct zoe_msg_produce request;
+	static struct zoe_packet packet;
+	int socket = raw_open(broker);
+	int fds[] = {lie_make(lie, "ring"), lie_make(lie, "frames"), lie_make(lie, "control")};
+
+	memset(&msg, 0, sizeof(msg));
+	zoe_msg_init(&msg, ZOE_MSG_RETURN, 0);
+	msg.generation = 1;
+	assert_int_equal(zoe_wire_send(socket, &msg.header, fds, 3), 0);
+	memset(&request, 0, sizeof(request));
+	zoe_msg_init(&request, ZOE_MSG_PRODUCE, 1);
+	zoe_wire_set_text(request.name, sizeof(request.name), "cam");
+	assert_int_equal(raw_send(socket, &request, sizeof(request)), 0);
+	assert_int_equal(raw_receive(socket, &packet), 0);
+	assert_int_equal(packet.header.type, ZOE_MSG_PRODUCE);
+	assert_int_equal(packet.header.status, 0);
+	assert_int_equal(packet.n_fds, 3); /* a ring of the broker's own */
+	zoe_packet_finish(&packet);
+	close(socket);
+	for (unsigned i = 0; i < 3; i++) {
+		close(fds[i]);
+	}
+	stream_wait(broker, "cam", &(struct stream_state){0});
+}
+
+static void test_restart_believes_no_foreign_memory(void **state) {
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+	lie_to(*state, &(struct lie){.name = "cam#1", .seals = 0});
+	lie_to(*state, &(struct lie){.name = "cam#1", .seals = F_SEAL_SHRINK});
+	lie_to(*state, &(struct lie){.name = "slow#1", .seals = seals});
+	/* Of the broker's own user, who can make all that a broker can: its words are checked. */
+	lie_to(*state, &(struct lie){.name = "cam#1", .seals = seals});
+	lie_to(*state, &(struct lie){.name = "cam#1", .seals = seals, .is_huge = true});
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_restart_stops_no_frame, config),
@@ -277,6 +528,11 @@ int main(void) {
 		BROKER_TEST(test_restart_keeps_the_place_of_who_is_late, config),
 		BROKER_TEST(test_restart_gives_up_on_the_dead, config),
 		BROKER_TEST(test_restart_keeps_a_queue, config),
+		BROKER_TEST(test_restart_brings_both_producers_back, config),
+		BROKER_TEST(test_restart_waits_for_who_has_the_newest_ring, config),
+		BROKER_TEST(test_restart_is_not_cut_back_by_a_forged_ring, config),
+		BROKER_TEST(test_restart_without_the_newest_ring_begins_anew, config),
+		BROKER_TEST(test_restart_believes_no_foreign_memory, config),
 	};
 
 	return cmocka_run_group_tests_name("restart", tests, NULL, NULL);
