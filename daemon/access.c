@@ -68,6 +68,15 @@ static const struct access_list *access_get_list(
 	return &stream->list;
 }
 
+static bool access_has_uid(const struct access_list *list, uid_t uid) {
+	for (size_t i = 0; i < list->n_uids; i++) {
+		if (list->uids[i] == uid) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool access_has_group(const struct access_list *list, const struct credentials *who) {
 	for (size_t i = 0; i < list->n_gids; i++) {
 		for (size_t j = 0; j < who->n_gids; j++) {
@@ -89,12 +98,36 @@ bool access_list_has(const struct access_list *list, const struct credentials *w
 	if (list->owner && who->uid == owner) {
 		return true;
 	}
-	for (size_t i = 0; i < list->n_uids; i++) {
-		if (list->uids[i] == who->uid) {
+	return access_has_uid(list, who->uid) || access_has_group(list, who);
+}
+
+static bool access_has_gid(const struct access_list *list, gid_t gid) {
+	for (size_t i = 0; i < list->n_gids; i++) {
+		if (list->gids[i] == gid) {
 			return true;
 		}
 	}
-	return access_has_group(list, who);
+	return false;
+}
+
+bool access_list_covers(const struct access_list *new_list, const struct access_list *old_list) {
+	if (new_list->any) {
+		return true;
+	}
+	if (old_list->any || (old_list->owner && !new_list->owner)) {
+		return false;
+	}
+	for (size_t i = 0; i < old_list->n_uids; i++) {
+		if (!access_has_uid(new_list, old_list->uids[i])) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < old_list->n_gids; i++) {
+		if (!access_has_gid(new_list, old_list->gids[i])) {
+			return false;
+		}
+	}
+	return true;
 }
 
 bool access_may(const struct stream_config *stream, enum right right, const struct credentials *who,
@@ -135,9 +168,7 @@ static void attr_printf(2, 3) access_text_add(struct access_text *text, const ch
 	text->left -= (size_t)n;
 }
 
-void access_describe(
-	const struct stream_config *stream, enum right right, char *text, size_t size) {
-	const struct access_list *list = access_get_list(stream, right);
+void access_list_describe(const struct access_list *list, char *text, size_t size) {
 	struct access_text out = {.at = text, .left = size, .is_first = true};
 
 	text[0] = '\0';
@@ -156,4 +187,9 @@ void access_describe(
 	if (out.is_first) {
 		access_text_add(&out, "nobody");
 	}
+}
+
+void access_describe(
+	const struct stream_config *stream, enum right right, char *text, size_t size) {
+	access_list_describe(access_get_list(stream, right), text, size);
 }

@@ -33,9 +33,15 @@ bool access_list_has(const struct access_list *list, const struct credentials *w
 bool access_may(const struct stream_config *stream, enum right right, const struct credentials *who,
 	uid_t owner);
 
+/* Whether all whom the old list holds are in the new one, whoever they may be. */
+bool access_list_covers(const struct access_list *new_list, const struct access_list *old_list);
+
 /* Whether the stream is known to exist: a right to use it is one to see it. */
 bool access_may_see(const struct stream_config *stream, const struct credentials *who, uid_t owner);
 
-/* Who holds the right, as the config spells it with numbers: "owner, uid 1001, gid 44". */
+/* Who is in the list, as the config spells it with numbers: "owner, uid 1001, gid 44". */
+void access_list_describe(const struct access_list *list, char *text, size_t size);
+
+/* The same for who holds a right. */
 void access_describe(const struct stream_config *stream, enum right right, char *text, size_t size);
 #endif

@@ -165,7 +165,7 @@ static int consumer_sit(struct consumer *consumer, struct zoe_msg_region *msg) {
 	if (r < 0) {
 		return r;
 	}
-	consumer->is_demoted = newest->group && newest->group->is_demoted;
+	consumer->is_demoted |= newest->group && newest->group->is_demoted;
 	roster_add(newest);
 	msg->want = consumer_begin(newest, !newest->group || newest->group->n_members == 1);
 	if (tail) {
@@ -208,9 +208,17 @@ void consumer_start_parked(struct stream *stream) {
 	}
 }
 
+static bool delivery_is_reliable(uint32_t delivery) {
+	return delivery == ZOE_DELIVER_RELIABLE || delivery == ZOE_DELIVER_QUEUE_RELIABLE;
+}
+
+bool consumer_is_reliable(const struct consumer *consumer) {
+	return delivery_is_reliable(consumer->delivery) && !consumer->is_demoted;
+}
+
 static bool consumer_may_deliver(
 	const struct client *client, uint32_t delivery, const struct stream *stream) {
-	return (delivery != ZOE_DELIVER_RELIABLE && delivery != ZOE_DELIVER_QUEUE_RELIABLE) ||
+	return !delivery_is_reliable(delivery) ||
 	       access_may(stream->config, RIGHT_RELIABLE, &client->who, stream->owner);
 }
 

@@ -52,6 +52,9 @@ struct seat *consumer_find_seat(struct consumer *consumer);
 /* It holds producers up no more, in all generations; it, and its group if it has one, is told. */
 void consumer_demote(struct consumer *consumer);
 
+/* Whether producers are held up for it. */
+bool consumer_is_reliable(const struct consumer *consumer);
+
 /* Whether frames are held by it, as its seats say. NULL holds none. */
 bool consumer_holds_frames(const struct consumer *consumer);
 

@@ -88,6 +88,8 @@ int generation_create(
 	}
 	g->number = stream->last_number + 1;
 	g->lineage = stream->lineage;
+	/* A limit may have been lowered below what is attached. */
+	g->is_sole = stream->config->producers == 1 && stream->n_producers <= 1;
 	g->ring.geo = *geo;
 	snprintf(g->region, sizeof(g->region), "%s#%u", stream->name, g->number);
 	r = generation_map(g, geo);
@@ -345,7 +347,7 @@ void seat_destroy(struct seat *seat) {
 }
 
 int generation_take_lane(struct generation *g, struct producer *producer, uint32_t *owner) {
-	if (g->stream->config->producers == 1 && g->n_lanes > 0) {
+	if (g->is_sole && g->n_lanes > 0) {
 		return -EBUSY; /* it was told that it is the only one */
 	}
 	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {

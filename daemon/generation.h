@@ -46,6 +46,7 @@ struct generation {
 	uint64_t lineage, start;
 	uint64_t ended;  // h + 1; 0 = open
 	bool is_adopted; // an earlier broker made it: only closed here, and its roster left alone
+	bool is_sole;    // producers are told that there is only one
 	bool is_broken;  // closed at a number that cannot be: its successor starts a new lineage
 	uint32_t roster; // control.roster, as it is or is about to be
 	char region[ZOE_REGION_BYTES]; // "desk#3"

@@ -174,7 +174,7 @@ int main(int argc, char **argv) {
 		status = print_config(config, path);
 	} else {
 		status = serve(&(struct server_options){
-			.config = config, .config_path = path, .socket = options.socket});
+			.config = config, .config_path = options.config, .socket = options.socket});
 	}
 	config_destroy(config);
 	return status;

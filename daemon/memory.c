@@ -31,7 +31,7 @@ static struct stream *memory_find_idle(struct server *server, const struct strea
 }
 
 int memory_reserve(struct server *server, const struct stream *keep, uint64_t bytes) {
-	uint64_t limit = server->config->broker.memory_limit;
+	uint64_t limit = server->memory_limit;
 
 	for (;;) {
 		uint64_t used = memory_get_used(server), wanted;

@@ -197,7 +197,7 @@ static void refuse_region(const struct refusal *refusal, int error, int32_t hold
 	case -ENOMEM:
 		client_refuse(client, request, error,
 			"stream '%s': no memory for its frames, memory_limit is %llu bytes", name,
-			(unsigned long long)client->server->config->broker.memory_limit);
+			(unsigned long long)client->server->memory_limit);
 		break;
 	default:
 		client_refuse(client, request, error, "stream '%s': cannot make its memory: %s",
@@ -441,8 +441,8 @@ void producer_send_region(
 
 	stream_describe_region(producer->stream, g, msg);
 	msg->open = producer->open;
-	msg->flags |= (config->blocks ? ZOE_REGION_BLOCK : 0u) |
-		      (config->producers == 1 ? ZOE_REGION_SOLE : 0u);
+	msg->flags |=
+		(config->blocks ? ZOE_REGION_BLOCK : 0u) | (g->is_sole ? ZOE_REGION_SOLE : 0u);
 	msg->patience_ms = (uint32_t)config->patience_ms;
 	msg->interval_us = config->max_fps ? 1000000 / config->max_fps : 0;
 	client_send(producer->client, &msg->header, fds, n_elements(fds));

@@ -2,11 +2,13 @@
 #include "registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client.h"
 #include "config.h"
 #include "consumer.h"
+#include "evict.h"
 #include "server.h"
 #include "status.h"
 #include "stream.h"
@@ -24,24 +26,6 @@ static void registry_insert(struct registry *registry, struct stream *stream) {
 	list_insert(before, &stream->link);
 	registry->n_streams++;
 	notify_status(&stream->server->notify);
-}
-
-int registry_init(struct server *server) {
-	for (size_t i = 0; i < server->config->n_streams; i++) {
-		const struct stream_config *config = &server->config->streams[i];
-		struct stream *stream = NULL;
-		int r;
-
-		if (config->is_pattern) {
-			continue;
-		}
-		r = stream_create(&stream, server, config, config->name);
-		if (r < 0) {
-			return r;
-		}
-		registry_insert(&server->registry, stream);
-	}
-	return 0;
 }
 
 void registry_finish(struct server *server) {
@@ -85,6 +69,30 @@ static void registry_adopt_parked(struct server *server, struct stream *stream) 
 	}
 }
 
+int registry_add(struct server *server, const struct stream_config *config) {
+	struct stream *stream = NULL;
+	int r = stream_create(&stream, server, config, config->name);
+
+	if (r < 0) {
+		return r;
+	}
+	registry_insert(&server->registry, stream);
+	registry_tell(stream, ZOE_MSG_ADDED);
+	registry_adopt_parked(server, stream);
+	return 0;
+}
+
+int registry_init(struct server *server) {
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < server->config->n_streams; i++) {
+		if (!server->config->streams[i].is_pattern) {
+			r = registry_add(server, &server->config->streams[i]);
+		}
+	}
+	return r;
+}
+
 int registry_make(struct server *server, const struct stream_config *config, const char *name,
 	uid_t owner, struct stream **out) {
 	struct stream *stream;
@@ -92,7 +100,7 @@ int registry_make(struct server *server, const struct stream_config *config, con
 	int r;
 
 	list_for_each(stream, &server->registry.streams, link) {
-		n += stream->config == config;
+		n += stream->config->is_pattern && strcmp(stream->config->name, config->name) == 0;
 	}
 	if (n >= config->max_streams) {
 		return -EBUSY;
@@ -114,6 +122,26 @@ void registry_drop(struct stream *stream) {
 	stream->server->registry.n_streams--;
 	notify_status(&stream->server->notify);
 	stream_destroy(stream);
+}
+
+void registry_remove(struct stream *stream) {
+	evict_all(stream);
+	registry_drop(stream);
+}
+
+void registry_end_parked(struct server *server) {
+	struct consumer *consumer, *after;
+	char text[256];
+
+	list_for_each_safe(consumer, after, &server->registry.parked, link) {
+		if (config_match(server->config, consumer->name)) {
+			continue;
+		}
+		snprintf(text, sizeof(text), "stream '%s': no entry of the config covers it now",
+			consumer->name);
+		client_evict(consumer->client, ZOE_MSG_REMOVED, -EPIPE, text);
+		consumer_destroy(consumer);
+	}
 }
 
 const char *registry_suggest(

@@ -33,6 +33,12 @@ struct stream *registry_find(struct server *server, const char *name);
 int registry_make(struct server *server, const struct stream_config *config, const char *name,
 	uid_t owner, struct stream **out);
 
+/* Makes the stream of a name in the config. Returns: 0; -ENOMEM. */
+int registry_add(struct server *server, const struct stream_config *config);
+
+/* Destroys a stream and tells all its clients so. */
+void registry_remove(struct stream *stream);
+
 /* Destroys a stream without clients; watchers hear of it. */
 void registry_drop(struct stream *stream);
 
@@ -42,5 +48,8 @@ const char *registry_suggest(
 
 /* Tells watchers, soon and once, that a stream is not what it was. */
 void registry_mark(struct stream *stream);
+
+/* Those who wait for names that the config covers no more are told so. */
+void registry_end_parked(struct server *server);
 void registry_tell_watchers(struct server *server);
 #endif

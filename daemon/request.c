@@ -6,6 +6,7 @@
 #include "consumer.h"
 #include "evict.h"
 #include "producer.h"
+#include "reload.h"
 #include "server.h"
 #include "status.h"
 
@@ -79,6 +80,7 @@ static const struct request {
 	[ZOE_MSG_LEAVE] = {sizeof(struct zoe_msg_leave), CLIENT_READY, request_leave},
 	[ZOE_MSG_REPORT] = {sizeof(struct zoe_msg_report), CLIENT_READY, producer_report},
 	[ZOE_MSG_RETURN] = {sizeof(struct zoe_msg_return), CLIENT_READY, adopt_hand_in},
+	[ZOE_MSG_RELOAD] = {sizeof(struct zoe_msg_reload), CLIENT_READY, reload_request},
 	[ZOE_MSG_KICK] = {sizeof(struct zoe_msg_kick), CLIENT_READY, evict_kick},
 	[ZOE_MSG_END] = {sizeof(struct zoe_msg_header), CLIENT_READY, producer_end_stream},
 };

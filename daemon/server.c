@@ -12,10 +12,12 @@
 #include <sys/stat.h>
 
 #include "activation.h"
+#include "cgroup.h"
 #include "client.h"
 #include "log.h"
 #include "memfd.h"
 #include "memory.h"
+#include "reload.h"
 #include "ring_wait.h"
 
 #define BACKLOG 64
@@ -72,9 +74,8 @@ static void server_on_interrupt(struct ev_loop *loop, struct ev_signal *watcher,
 
 static void server_on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events) {
 	(void)loop;
-	(void)watcher;
 	(void)events;
-	log_warn("HUP: the config is read at the start only, restart to change it");
+	reload_on_hangup(container_of(watcher, struct server, hangup));
 }
 
 /* Last thing before the loop sleeps: nobody is in the middle of anything. */
@@ -226,6 +227,32 @@ static void server_watch(struct server *server) {
 	ev_prepare_start(loop, &server->settle);
 }
 
+/* Beyond the cgroup's limit the kernel would end processes; something is left for their own. */
+static void server_set_memory_limit(struct server *server) {
+	uint64_t most = cgroup_get_memory_max("/proc/self/cgroup", "/sys/fs/cgroup");
+	uint64_t limit = server->config->broker.memory_limit;
+
+	server->memory_limit = limit;
+	if (most != UINT64_MAX && limit > most / 5 * 4) {
+		server->memory_limit = most / 5 * 4;
+		log_warn("memory_limit: lowered from %llu to %llu bytes, 80 %% of the cgroup's "
+			 "memory.max",
+			(unsigned long long)limit, (unsigned long long)server->memory_limit);
+	}
+}
+
+void server_apply_config(struct server *server) {
+	const struct broker_config *broker = &server->config->broker;
+
+	log_set_level((enum log_level)broker->log_level);
+	server_set_memory_limit(server);
+	if (server->listener >= 0 && !server->is_activated &&
+		chmod(server->socket_path, broker->socket_mode) < 0) {
+		log_warn("socket '%s': cannot set its mode: %s", server->socket_path,
+			strerror(errno));
+	}
+}
+
 /* The service manager's socket if it gave one, whatever else is said about a path; else a path and
  * its lock. */
 static int server_find_place(struct server *server, const struct server_options *options) {
@@ -277,11 +304,14 @@ int server_create(struct server **out, const struct server_options *options) {
 	}
 	server->lock = server->listener = server->notify.fd = -1;
 	server->config = options->config;
-	server->config_path = options->config_path;
+	server->config_path = options->config_path ? options->config_path : "(built in)";
+	server->has_file = options->config_path != NULL;
 	server->uid = geteuid();
 	server->start_ns = zoe_now_ns();
+	server_apply_config(server);
 	list_init(&server->clients);
 	list_init(&server->doomed);
+	list_init(&server->configs);
 	list_init(&server->registry.streams);
 	list_init(&server->registry.parked);
 	server->protection = memfd_get_protection();
@@ -323,6 +353,7 @@ void server_destroy(struct server *server) {
 	list_for_each_safe(client, after, &server->clients, link) {
 		client_abandon(client);
 	}
+	reload_finish(server);
 	cleanup_fd_fn(&server->lock);
 	notify_finish(&server->notify);
 	if (server->loop) {

@@ -167,6 +167,20 @@ void status_send_stream(struct client *client, struct stream *stream, uint32_t t
 	status_send(client, stream, &header);
 }
 
+void status_send_sight(struct client *client, struct stream *stream, bool has_seen) {
+	bool sees = status_may_see(client, stream);
+	struct zoe_msg_stream msg;
+
+	if (sees) {
+		status_send_stream(client, stream, has_seen ? ZOE_MSG_CHANGED : ZOE_MSG_ADDED);
+	} else if (has_seen) {
+		memset(&msg, 0, sizeof(msg));
+		zoe_msg_init(&msg, ZOE_MSG_REMOVED, 0);
+		zoe_wire_set_text(msg.name, sizeof(msg.name), stream->name);
+		client_send(client, &msg.header, NULL, 0);
+	}
+}
+
 void status_list(struct client *client, const struct zoe_packet *packet) {
 	struct zoe_msg_header header = {.type = packet->header.type,
 		.serial = packet->header.serial,
@@ -201,7 +215,7 @@ static void status_send_broker(struct client *client, const struct zoe_msg_heade
 	msg.n_clients = server->n_clients;
 	msg.start_ns = server->start_ns;
 	msg.memory_bytes = memory_get_used(server);
-	msg.memory_limit_bytes = server->config->broker.memory_limit;
+	msg.memory_limit_bytes = server->memory_limit;
 	zoe_wire_set_text(msg.version, sizeof(msg.version), ZOETROPE_VERSION);
 	zoe_wire_set_text(msg.protection, sizeof(msg.protection), server->protection);
 	zoe_wire_set_text(msg.socket, sizeof(msg.socket), server->socket_path);

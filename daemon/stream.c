@@ -68,12 +68,33 @@ void stream_destroy(struct stream *stream) {
 	free(stream);
 }
 
+static uint32_t get_larger(uint32_t a, uint32_t b) {
+	return a > b ? a : b;
+}
+
+/* Slots that can be on loan at once. Who came in before a limit was lowered stays. */
+static uint32_t stream_count_spares(const struct stream *stream) {
+	const struct stream_config *config = stream->config;
+	uint32_t open = config->open, hold = config->hold;
+	const struct producer *producer;
+	const struct consumer *consumer;
+
+	list_for_each(producer, &stream->producers, link) {
+		open = get_larger(open, producer->open);
+	}
+	list_for_each(consumer, &stream->consumers, link) {
+		hold = get_larger(hold, consumer->hold);
+	}
+	return open * get_larger(config->producers, stream->n_producers) +
+	       hold * get_larger(config->consumers, stream->n_consumers);
+}
+
 int stream_cut(const struct stream *stream, uint64_t frame_bytes, struct zoe_geometry *geo) {
 	const struct stream_config *config = stream->config;
 	struct zoe_geometry_request request = {.depth = config->slots,
-		.spares = config->producers * config->open + config->consumers * config->hold,
+		.spares = stream_count_spares(stream),
 		.meta_bytes = config->metadata_bytes,
-		.frame_bytes = frame_bytes};
+		.frame_bytes = frame_bytes < config->max_bytes ? frame_bytes : config->max_bytes};
 
 	return zoe_geometry_init(geo, &request);
 }

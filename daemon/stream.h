@@ -33,6 +33,7 @@ struct stream {
 	uint32_t n_producers, n_consumers;
 	bool is_live;       // a producer is at work: consumers know
 	bool is_changed;    // watchers are to be told
+	bool is_reloaded;   // in a reload: it has had its turn
 	double move_tokens; // below 0: more moves were forced than may be asked for
 	ev_tstamp move_time;
 	uid_t mover; // whose end forced the last one
@@ -53,7 +54,8 @@ int stream_make_region(struct stream *stream, uint64_t frame_bytes);
 /* Frees the region of a stream without clients. */
 void stream_drop_region(struct stream *stream);
 
-/* The geometry of the stream's regions for frames of frame_bytes. Returns: 0; -EOVERFLOW. */
+/* The geometry of the stream's regions for frames of frame_bytes, at most max_frame: with room for
+ * all that the config lets in, and all that are in. Returns: 0; -EOVERFLOW. */
 int stream_cut(const struct stream *stream, uint64_t frame_bytes, struct zoe_geometry *geo);
 
 /* The closed generation that has the newest frame, while no open one has any. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What admins ask of a broker: a program off a stream.
+ * What admins ask of a broker: a reload of its config, a program off a stream.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +8,67 @@
 #include <zoe/zoe.h>
 
 #include "watch.h"
+
+/* The broker knows these by its own names. */
+static_assert((int)ZOE_RELOAD_ERROR == (int)ZOE_MSG_RELOAD_ERROR, "reload");
+static_assert((int)ZOE_RELOAD_WARNING == (int)ZOE_MSG_RELOAD_WARNING, "reload");
+static_assert((int)ZOE_RELOAD_KEEP == (int)ZOE_MSG_RELOAD_KEEP, "reload");
+static_assert((int)ZOE_RELOAD_CHANGE == (int)ZOE_MSG_RELOAD_CHANGE, "reload");
+static_assert((int)ZOE_RELOAD_ADD == (int)ZOE_MSG_RELOAD_ADD, "reload");
+static_assert((int)ZOE_RELOAD_REMOVE == (int)ZOE_MSG_RELOAD_REMOVE, "reload");
+static_assert((int)ZOE_RELOAD_PEER == (int)ZOE_MSG_RELOAD_PEER, "reload");
+
+struct reload {
+	zoe_reload_fn fn;
+	void *user;
+};
+
+static int reload_tell(void *user, const struct zoe_packet *packet) {
+	const struct reload *reload = user;
+	struct zoe_msg_reload_line m;
+
+	if (!(packet->header.flags & ZOE_MSG_MORE)) {
+		return 0;
+	}
+	if (!zoe_packet_get(packet, sizeof(m))) {
+		return -EPROTO;
+	}
+	memcpy(&m, packet->bytes, sizeof(m));
+	if (m.kind < ZOE_MSG_RELOAD_ERROR || m.kind > ZOE_MSG_RELOAD_PEER) {
+		return 0; /* a newer broker's kind of line */
+	}
+	m.name[sizeof(m.name) - 1] = 0;
+	m.app[sizeof(m.app) - 1] = 0;
+	m.text[sizeof(m.text) - 1] = 0;
+	return reload->fn(reload->user,
+		&(struct zoe_reload_line){.struct_size = sizeof(struct zoe_reload_line),
+			.kind = (enum zoe_reload_kind)m.kind,
+			.line = m.line,
+			.column = m.col,
+			.name = m.name,
+			.text = m.text,
+			.app = m.app,
+			.role = m.role,
+			.uid = m.uid,
+			.pid = m.pid});
+}
+
+int zoe_client_reload(
+	struct zoe_client *c, int is_dry_run, zoe_reload_fn fn, void *user, int timeout_ms) {
+	struct zoe_deadline deadline = zoe_deadline_init(timeout_ms);
+	struct reload reload = {fn, user};
+	struct zoe_msg_reload request;
+	struct zoe_question q = {
+		.request = &request.header, .packet = reload_tell, .user = &reload};
+
+	if (zoe_client_is_forked(c)) {
+		return zoe_client_fail_forked(c);
+	}
+	memset(&request, 0, sizeof(request));
+	zoe_msg_init(&request, ZOE_MSG_RELOAD, 0);
+	request.flags = is_dry_run ? ZOE_RELOAD_DRY_RUN : 0;
+	return zoe_client_ask(c, &q, &deadline);
+}
 
 static int kick_tell(void *user, const struct zoe_packet *packet) {
 	const struct zoe_msg_kicked *reply = zoe_packet_get(packet, sizeof(*reply));

@@ -102,6 +102,15 @@ const struct command commands[] = {
 		"  --schema         print the JSON Schema of a config, for editors, and end\n"
 		"\n"
 		"  zoe check /etc/zoetrope/zoetrope.yaml\n"},
+	{"reload", reload_run, "have the broker read its config again", "[--dry-run] [--json]",
+		"  -n, --dry-run    only say what it would change, and who is attached\n"
+		"\n"
+		"What is wrong with the file is printed, and then nothing changes. Streams that "
+		"stay the\n"
+		"same go on without losing a frame, and so do those that change. For admins of "
+		"the\n"
+		"config's defaults.\n"
+		"  zoe reload --dry-run && zoe reload\n"},
 	{"kick", kick_run, "take a program off a stream", "STREAM PID|NAME",
 		"NAME is what zoe status calls it; all of that name are meant. It is told so, and "
 		"sees\n"

@@ -121,6 +121,7 @@ int kick_run(struct tool *tool, int argc, char **argv);
 int list_run(struct tool *tool, int argc, char **argv);
 int push_run(struct tool *tool, int argc, char **argv);
 int record_run(struct tool *tool, int argc, char **argv);
+int reload_run(struct tool *tool, int argc, char **argv);
 int snap_run(struct tool *tool, int argc, char **argv);
 int status_run(struct tool *tool, int argc, char **argv);
 int top_run(struct tool *tool, int argc, char **argv);

@@ -46,8 +46,11 @@ enum zoe_msg_type {
 	ZOE_MSG_RETURN,     /* zoe_msg_return: what a client has of a region that another broker
 			       made, before its PRODUCE or CONSUME; no reply. A producer's fds:
 			       ring(RW), frames(RW), control(RO); a consumer's: seat(RW) */
+	/* zoe_msg_reload -> zoe_msg_reload_line each with MORE; last: header, or why nothing has
+	 * changed */
+	ZOE_MSG_RELOAD,
 	/* zoe_msg_kick -> zoe_msg_kicked */
-	ZOE_MSG_KICK = 16,
+	ZOE_MSG_KICK,
 	/* events (broker -> client) */
 	ZOE_MSG_ADDED = 64, /* zoe_msg_stream */
 	ZOE_MSG_CHANGED,    /* zoe_msg_stream */
@@ -242,6 +245,29 @@ struct zoe_msg_leave {
 	uint32_t reserved;
 };
 
+enum zoe_msg_reload_flags { ZOE_RELOAD_DRY_RUN = 1 /* say what would be done */ };
+struct zoe_msg_reload {
+	struct zoe_msg_header header;
+	uint32_t flags; /* enum zoe_msg_reload_flags */
+	uint32_t reserved;
+};
+/* As enum zoe_reload_kind of zoe/zoe.h. */
+enum zoe_msg_reload_kind {
+	ZOE_MSG_RELOAD_ERROR = 1, /* line, col, text */
+	ZOE_MSG_RELOAD_WARNING,   /* text; name may be "" */
+	ZOE_MSG_RELOAD_KEEP,      /* name: as it was */
+	ZOE_MSG_RELOAD_CHANGE,    /* name, text: "slots 6 -> 8, access" */
+	ZOE_MSG_RELOAD_ADD,       /* name */
+	ZOE_MSG_RELOAD_REMOVE,    /* name */
+	ZOE_MSG_RELOAD_PEER       /* name, pid, uid, role, text: its fate, "" = goes on; app */
+};
+struct zoe_msg_reload_line {
+	struct zoe_msg_header header;
+	uint32_t kind; /* enum zoe_msg_reload_kind */
+	uint32_t line, col, role, uid;
+	int32_t pid;
+	char name[112], app[64], text[512];
+};
 struct zoe_msg_kick {
 	struct zoe_msg_header header;
 	int32_t pid; /* whom; 0: all that call themselves app */

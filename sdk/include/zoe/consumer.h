@@ -84,8 +84,9 @@ ZOE_EXPORT void zoe_consumer_close(struct zoe_consumer *s);
 /* The next frame by the delivery asked for.
  * Returns: 0 and *out; -EAGAIN none yet (timeout 0); -ETIMEDOUT; -ENOBUFS all `hold` frames are
  * held; -EPROTO a member of the group broke its page; -ENODATA the producer ended the stream and
- * everything was read; -EACCES, -ENOENT refused; -EBADMSG the frame's header is a lie (it is
- * skipped: call again); -ECHILD. */
+ * everything was read; -ECONNABORTED an admin has taken us off the stream, or our right to consume,
+ * and all from before was read; -EPIPE the stream was removed, likewise; -EACCES, -ENOENT refused;
+ * -EBADMSG the frame's header is a lie (it is skipped: call again); -ECHILD. */
 ZOE_EXPORT int zoe_consumer_next(
 	struct zoe_consumer *s, const struct zoe_frame **out, int timeout_ms);
 

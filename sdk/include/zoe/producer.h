@@ -73,7 +73,8 @@ ZOE_EXPORT const char *zoe_producer_get_name(const struct zoe_producer *p);
 /* Does anybody want a frame now? Not when nobody looks, nor sooner after the last one than the
  * stream's max_fps and its readers ask for. Makes no system call while attached (a peek at the
  * broker's socket at most every 100 ms apart).
- * Returns: 1 yes; 0 no: do no work; < 0 never will: -EACCES, -ENOENT, -ECHILD. */
+ * Returns: 1 yes; 0 no: do no work; < 0 never will: -EACCES, -ENOENT, -ECONNABORTED, -EPIPE (see
+ * acquire), -ECHILD. */
 ZOE_EXPORT int zoe_producer_is_wanted(struct zoe_producer *p);
 
 /* The same for programs with a clock of their own: the least time between two frames that is asked
@@ -88,7 +89,8 @@ ZOE_EXPORT int zoe_producer_get_interval(struct zoe_producer *p, uint64_t *inter
  * Returns: 0 and *out; -EAGAIN nothing free (timeout 0) or not attached yet; -ETIMEDOUT;
  * -EINPROGRESS growing (timeout 0); -EMSGSIZE larger than max_frame; -EBUSY all `open` slots
  * are on loan; -EOWNERDEAD declared dead: close; -EMFILE no descriptor for a seat; -EINVAL format;
- * -EACCES; -ENOENT; -EPROTO; -ECHILD. */
+ * -EACCES; -ENOENT; -ECONNABORTED an admin has taken us off the stream, or our right to produce;
+ * -EPIPE the stream was removed; -EPROTO; -ECHILD. */
 ZOE_EXPORT int zoe_producer_acquire(
 	struct zoe_producer *p, const struct zoe_format *f, struct zoe_slot **out, int timeout_ms);
 

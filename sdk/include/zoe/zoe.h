@@ -133,6 +133,37 @@ ZOE_EXPORT int zoe_client_watch(struct zoe_client *c, zoe_watch_fn fn, void *use
 ZOE_EXPORT int zoe_client_status(
 	struct zoe_client *c, const char *stream, zoe_status_fn fn, void *user, int timeout_ms);
 
+enum zoe_reload_kind {
+	ZOE_RELOAD_ERROR = 1, /* of the file, at line and column: nothing has changed */
+	ZOE_RELOAD_WARNING,   /* something that only a restart can change */
+	ZOE_RELOAD_KEEP,      /* the stream is as it was */
+	ZOE_RELOAD_CHANGE,    /* it goes on, another way */
+	ZOE_RELOAD_ADD,
+	ZOE_RELOAD_REMOVE,
+	ZOE_RELOAD_PEER /* a program attached to the stream before */
+};
+
+/* One line of a reload's answer. Strings are never NULL and live until the callback returns. */
+struct zoe_reload_line {
+	size_t struct_size;
+	enum zoe_reload_kind kind;
+	uint32_t line, column; /* ERROR; 0: of the file as a whole */
+	const char *name;      /* of the stream or pattern; "" for ERROR */
+	const char *text; /* the sentence; CHANGE: what; PEER: what becomes of it, "" = it stays */
+	const char *app;  /* PEER: its app_name */
+	uint32_t role, uid; /* PEER: enum zoe_role */
+	int32_t pid;        /* PEER */
+};
+typedef int (*zoe_reload_fn)(void *user, const struct zoe_reload_line *line);
+
+/* Has the broker read its config again: fn hears what is kept, changed, added and removed, or all
+ * that is wrong with the file, which then changes nothing. With is_dry_run nothing is changed in
+ * any case. For those who hold the right `admin` of the config's defaults.
+ * Returns: 0; -EINVAL the file is wrong, fn has heard why; -EACCES; -ENOENT the broker has no file,
+ * or it is gone; what fn returned (the reload is done all the same); as zoe_client_connect(). */
+ZOE_EXPORT int zoe_client_reload(
+	struct zoe_client *c, int is_dry_run, zoe_reload_fn fn, void *user, int timeout_ms);
+
 /* Has programs taken off a stream: who is a pid, or the app_name of one or many. They are told so
  * (-ECONNABORTED) and see no frame that is published later; the others lose none. They may come
  * again unless the config shuts them out. For those who hold the right `admin` of the stream.
