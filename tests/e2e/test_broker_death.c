@@ -220,7 +220,7 @@ static void flow_start(const struct broker *broker) {
 
 	flow = mmap(NULL, sizeof(*flow), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(flow, MAP_FAILED);
-	flow->side = FIRST_SIDE;
+	atomic_init(&flow->side, FIRST_SIDE);
 	for (flow->next_reader = 0; flow->next_reader < READERS; flow->next_reader++) {
 		struct child reader = child_start(broker, run_reader);
 
@@ -238,10 +238,10 @@ static void flow_end(void) {
 	check_flow();
 	print_message("  %llu frames published, %llu dropped in moves; readers lost 0, 0, %llu; "
 		      "DISCONT %u\n",
-		(unsigned long long)atomic_load(&flow->n_published),
-		(unsigned long long)atomic_load(&flow->n_dropped),
-		(unsigned long long)atomic_load(&every->n_lost),
-		atomic_load(&flow->readers[0].n_discont));
+		(unsigned long long)atomic_load_explicit(&flow->n_published, memory_order_relaxed),
+		(unsigned long long)atomic_load_explicit(&flow->n_dropped, memory_order_relaxed),
+		(unsigned long long)atomic_load_explicit(&every->n_lost, memory_order_relaxed),
+		atomic_load_explicit(&flow->readers[0].n_discont, memory_order_relaxed));
 	atomic_store_explicit(&flow->stop, 1, memory_order_relaxed);
 	children_kill();
 	munmap(flow, sizeof(*flow));

@@ -353,7 +353,8 @@ static void keeper_forge(const struct keeper *keeper) {
 		mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, keeper->fds[0], 0);
 
 	assert_ptr_not_equal(page, MAP_FAILED);
-	atomic_store(&page->head, UINT64_C(1) << 40);
+	/* [PUB] relaxed: a forger keeps no order. */
+	atomic_store_explicit(&page->head, UINT64_C(1) << 40, memory_order_relaxed);
 	munmap(page, sizeof(*page));
 }
 
