@@ -130,6 +130,21 @@ static int print_config(const struct config *config, const char *path) {
 	return EXIT_SUCCESS;
 }
 
+/* Returns: 0, also where there is no filter; -errno. */
+static int filter_calls(void) {
+	int r = sandbox_filter();
+
+	if (r == -EOPNOTSUPP) {
+		log_info("runs without a filter of system calls: it was built without");
+	} else if (r == -EINVAL) {
+		log_warn("runs without a filter of system calls: the kernel has none");
+	} else if (r < 0) {
+		log_err("cannot filter system calls: %s", strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
 static int serve(const struct server_options *options) {
 	struct server *server = NULL;
 	int r = sandbox_enter();
@@ -140,6 +155,9 @@ static int serve(const struct server_options *options) {
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = server_create(&server, options);
+	if (r == 0) {
+		r = filter_calls();
+	}
 	if (r == 0) {
 		server_run(server);
 	}

@@ -288,7 +288,6 @@ static int server_open(struct server *server, const struct server_options *optio
 	if (r == 0) {
 		server_watch(server);
 		notify_init(&server->notify, server);
-		notify_ready(&server->notify);
 		log_info("ready on %s, pid %d, config %s, protection %s", server->socket_path,
 			(int)getpid(), server->config_path, server->protection);
 	}
@@ -333,6 +332,7 @@ int server_create(struct server **out, const struct server_options *options) {
 }
 
 void server_run(struct server *server) {
+	notify_ready(&server->notify);
 	ev_run(server->loop, 0);
 }
 
