@@ -17,7 +17,9 @@ static char config[] = "version: 1\n"
 		       "    producers: 2\n"
 		       "    open: 2\n"
 		       "    consumers: 8\n"
-		       "    hold: 3\n";
+		       "    hold: 3\n"
+		       "  long: {max_frame: 64x64 XR24, patience: 60s}\n"
+		       "  brief: {max_frame: 64x64 XR24, patience: 300ms}\n";
 
 static void test_move_keeps_frames_that_are_held(void **state) {
 	struct zoe_client *c = broker_connect(*state);
@@ -195,6 +197,70 @@ static void test_move_of_producers_makes_events(void **state) {
 	zoe_client_destroy(c);
 }
 
+/* Producers that come and go are told of, until a reader that does not read has its socket full. */
+static void deafen(const struct broker *broker, const char *stream) {
+	for (unsigned i = 0; i < 200; i++) {
+		struct zoe_client *c = broker_connect(broker);
+
+		produce(c, stream, 1);
+		zoe_client_destroy(c);
+	}
+}
+
+static int acquire_larger(struct zoe_producer *p, int timeout_ms) {
+	struct zoe_format format;
+	struct zoe_slot *slot = NULL;
+	int r;
+
+	assert_int_equal(zoe_format_init(&format, ZOE_FORMAT_XR24, 64, 64), 0);
+	r = zoe_producer_acquire(p, &format, &slot, timeout_ms);
+	if (r == 0) {
+		assert_int_equal(zoe_producer_publish(p, slot), 0);
+	}
+	return r;
+}
+
+static void test_move_waits_until_all_have_heard(void **state) {
+	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
+	struct zoe_consumer *deaf = consume(c, "long", ZOE_EVERY, 1);
+	struct zoe_producer *p;
+
+	deafen(*state, "long");
+	p = produce(other, "long", 1);
+	assert_int_equal(publish(p, 1), 0);
+	assert_int_equal(acquire_larger(p, 300), -ETIMEDOUT);
+	zoe_consumer_take_events(deaf);
+	assert_int_equal(acquire_larger(p, DEADLINE_MS), 0);
+	zoe_client_destroy(c);
+	zoe_client_destroy(other);
+}
+
+static void test_move_waits_no_longer_than_patience(void **state) {
+	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
+	struct zoe_consumer *deaf = consume(c, "brief", ZOE_EVERY, 1);
+	const struct zoe_frame *frame;
+	struct zoe_producer *p;
+	uint64_t began;
+
+	deafen(*state, "brief");
+	p = produce(other, "brief", 1);
+	assert_int_equal(publish(p, 1), 0);
+	began = now_ms();
+	assert_int_equal(acquire_larger(p, DEADLINE_MS), 0);
+	assert_true(now_ms() - began >= 200);
+	/* It is back by itself, and sees what comes. */
+	for (uint64_t value = 0; value != 7;) {
+		assert_true(now_ms() - began < DEADLINE_MS);
+		assert_int_equal(publish(p, 7), 0);
+		if (zoe_consumer_next(deaf, &frame, 100) == 0) {
+			value = frame->user[0];
+			zoe_frame_release(frame);
+		}
+	}
+	zoe_client_destroy(c);
+	zoe_client_destroy(other);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_move_keeps_frames_that_are_held, config),
@@ -203,6 +269,8 @@ int main(void) {
 		BROKER_TEST(test_move_loses_no_frame_of_two_producers, config),
 		BROKER_TEST(test_move_follows_the_end_of_stream, config),
 		BROKER_TEST(test_move_of_producers_makes_events, config),
+		BROKER_TEST(test_move_waits_until_all_have_heard, config),
+		BROKER_TEST(test_move_waits_no_longer_than_patience, config),
 	};
 
 	return cmocka_run_group_tests_name("move", tests, NULL, NULL);
