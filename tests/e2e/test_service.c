@@ -28,7 +28,7 @@ struct service {
 	struct broker broker; // started by us, with what a manager gives
 	int notify, listener; // -1 = none
 	char name[72];        // of the notify socket, @ in front
-	bool has_watchdog;
+	bool has_watchdog, has_journal, has_others_journal;
 	char text[512]; // the last message
 };
 
@@ -99,6 +99,19 @@ static void set_number(const char *name, long number) {
 	setenv(name, text, 1);
 }
 
+/* What the manager says of the journal, as if it were the log, or one that stderr was before. */
+static void set_journal(int log, bool is_other) {
+	char text[64];
+	struct stat st;
+
+	if (fstat(log, &st) < 0) {
+		_exit(126);
+	}
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino + is_other);
+	setenv("JOURNAL_STREAM", text, 1);
+}
+
 static void service_exec(const struct service *service) {
 	const struct broker *broker = &service->broker;
 	const char *program = getenv("ZOETROPED");
@@ -106,6 +119,9 @@ static void service_exec(const struct service *service) {
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(log, STDERR_FILENO);
+	if (service->has_journal || service->has_others_journal) {
+		set_journal(log, service->has_others_journal);
+	}
 	setenv("NOTIFY_SOCKET", service->name, 1);
 	if (service->has_watchdog) {
 		setenv("WATCHDOG_USEC", "200000", 1);
@@ -283,6 +299,27 @@ static void test_service_gets_signs_of_life(void **state) {
 	assert_int_equal(service_stop(service), 0);
 }
 
+static void test_service_logs_with_priorities_into_the_journal(void **state) {
+	struct service *service = *state;
+
+	service->has_journal = true;
+	service_start(service);
+	expect_word(service, "READY=1\n");
+	assert_true(has_logged(service, "<6>zoetroped: ready on"));
+	assert_int_equal(service_stop(service), 0);
+}
+
+static void test_service_logs_plainly_where_the_journal_is_another_s(void **state) {
+	struct service *service = *state;
+
+	service->has_others_journal = true;
+	service_start(service);
+	expect_word(service, "READY=1\n");
+	assert_true(has_logged(service, "zoetroped: ready on"));
+	assert_false(has_logged(service, "<6>"));
+	assert_int_equal(service_stop(service), 0);
+}
+
 /* Knocks before the broker runs, as the first client of a service that starts on demand does. */
 static void test_service_takes_a_socket_that_is_handed_over(void **state) {
 	struct service *service = *state;
@@ -339,6 +376,8 @@ int main(void) {
 		SERVICE_TEST(test_service_hears_nothing_of_frames),
 		SERVICE_TEST(test_service_is_told_of_a_reload),
 		SERVICE_TEST(test_service_gets_signs_of_life),
+		SERVICE_TEST(test_service_logs_with_priorities_into_the_journal),
+		SERVICE_TEST(test_service_logs_plainly_where_the_journal_is_another_s),
 		SERVICE_TEST(test_service_takes_a_socket_that_is_handed_over),
 		SERVICE_TEST(test_service_refuses_a_socket_of_another_kind),
 		SERVICE_TEST(test_service_leaves_sockets_of_others_alone),
