@@ -173,10 +173,6 @@ static int consumer_try(struct zoe_consumer *s, const struct zoe_frame **out) {
 		if (error == 0) {
 			give_out(s, loan, out);
 		}
-		if (error == -EBADMSG) {
-			return zoe_client_fail(s->client, error,
-				"stream '%s': the header of a frame is not sane", s->name);
-		}
 		if (error != -ESTALE) {
 			return error;
 		}
@@ -224,6 +220,12 @@ static int fail_next(struct zoe_consumer *s, int error) {
 		return zoe_client_fail(s->client, error,
 			"stream '%s': all %u frames of `hold` are held: release one", s->stream,
 			s->options.hold);
+	case -ESTALE:
+		return zoe_client_fail(s->client, error,
+			"stream '%s': the frame asked for is overwritten", s->stream);
+	case -EBADMSG:
+		return zoe_client_fail(s->client, error,
+			"stream '%s': the header of a frame is not sane", s->stream);
 	case -EPROTO:
 		return zoe_client_fail(s->client, error,
 			"stream '%s': a member of group '%s' broke its page", s->stream, s->group);
@@ -357,7 +359,8 @@ int zoe_consumer_latest(struct zoe_consumer *s, const struct zoe_frame **out) {
 		give_out(s, loan, out);
 		return 0;
 	}
-	return error ? error : -EAGAIN;
+	/* Overwritten again and again: the next call may be luckier. */
+	return error && error != -ESTALE ? error : -EAGAIN;
 }
 
 int zoe_consumer_at(struct zoe_consumer *s, uint64_t seq, const struct zoe_frame **out) {
@@ -376,7 +379,7 @@ int zoe_consumer_at(struct zoe_consumer *s, uint64_t seq, const struct zoe_frame
 		}
 		return error ? fail_next(s, error) : 0;
 	}
-	return error ? error : -ESTALE;
+	return error ? error : fail_next(s, -ESTALE);
 }
 
 /* Looks in one generation, at most depth frames back. Returns: 0; -ESTALE older than all of them;
@@ -415,5 +418,5 @@ int zoe_consumer_at_time(struct zoe_consumer *s, uint64_t pts_ns, const struct z
 		result = error == -ESTALE ? error : result;
 		error = error == -ENOBUFS ? fail_next(s, error) : 0;
 	}
-	return error ? error : result;
+	return error ? error : fail_next(s, result);
 }
