@@ -95,3 +95,11 @@ int memory_make(size_t size, void **map) {
 	must(*map != MAP_FAILED);
 	return fd;
 }
+
+void temporary_make(char *path, size_t size) {
+	snprintf(path, size, "/dev/shm/zoe-fuzz.XXXXXX");
+	if (!mkdtemp(path)) {
+		snprintf(path, size, "/tmp/zoe-fuzz.XXXXXX");
+		must(mkdtemp(path) != NULL);
+	}
+}

@@ -43,4 +43,8 @@ unsigned fds_count(void);
 
 /* Makes sealed memory of that size, mapped for writing. Ends the program where it cannot. */
 int memory_make(size_t size, void **map);
+
+/* Makes a directory for this run, in memory where that can be had: thousands of sockets a second
+ * are made there. Ends the program where it cannot. The caller removes it. */
+void temporary_make(char *path, size_t size);
 #endif
