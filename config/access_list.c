@@ -194,6 +194,11 @@ static int read_who(struct access_list *access, const char *right, const struct 
 		access->owner = true;
 		return 0;
 	}
+	if (node->kind == TREE_MAP) {
+		config_errors_add(errors, node->line, node->col,
+			"%s: write user:NAME or group:NAME without a blank", right);
+		return 0;
+	}
 	question.name = text + (is_user ? 5 : question.is_group ? 6 : 0);
 	if (!(is_user || question.is_group) || !*question.name) {
 		config_errors_add(errors, node->line, node->col,

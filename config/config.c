@@ -13,6 +13,7 @@
 #include "errors.h"
 #include "name.h"
 #include "schema.h"
+#include "value.h"
 #include "yaml_tree.h"
 
 static void stream_finish(struct stream_config *stream) {
@@ -82,7 +83,10 @@ static int read_stream(struct stream_config *stream, const struct tree_entry *en
 static int read_streams(struct config *config, const struct tree_node *map,
 	const struct stream_config *defaults, struct config_errors *errors) {
 	if (map->kind != TREE_MAP) {
-		config_errors_add(errors, map->line, map->col, "streams is a map of names");
+		config_errors_add(errors, map->line, map->col,
+			"streams is a map of names to what holds for them, not %s%s",
+			value_describe(map),
+			value_describe(map)[0] == 'n' ? "; write 'streams: {}' for none" : "");
 		return 0;
 	}
 	if (map->n_entries > CONFIG_MAX_STREAMS) {

@@ -93,20 +93,42 @@ bool config_errors_has_any(const struct config_errors *errors) {
 	return errors->n_errors > 0 || errors->n_dropped > 0;
 }
 
-/* A config may be a stranger's: whatever a terminal would obey (C0, DEL, C1) becomes '?'. */
-static void put_clean(FILE *out, const char *text, size_t len) {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+/* Bytes of the character at the text's start; 0 if it is none, or one that a terminal obeys. */
+static size_t get_clean_len(const char *text, size_t len) {
+	const unsigned char *c = (const unsigned char *)text;
+	size_t n = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+	bool is_control = (c[0] < 0x20 && c[0] != '\t') || c[0] == 0x7f;
 
-		if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
-			fputc('?', out);
-			i++;
-		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
-			fputc('?', out);
-		} else {
-			fputc(c, out);
+	if (n == 0 || n > len || c[0] > 0xf4 || is_control ||
+		(c[0] == 0xc2 && len > 1 && c[1] < 0xa0)) {
+		return 0;
+	}
+	for (size_t i = 1; i < n; i++) {
+		if ((c[i] & 0xc0) != 0x80) {
+			return 0;
 		}
+	}
+	return n;
+}
+
+/* A config may be a stranger's: whatever a terminal would obey (C0, DEL, C1), and what is no UTF-8
+ * or only half a character, becomes '?'. */
+static void put_clean(FILE *out, const char *text, size_t len) {
+	while (len > 0) {
+		size_t n = get_clean_len(text, len);
+
+		if (n > 0) {
+			fwrite(text, 1, n, out);
+		} else {
+			fputc('?', out);
+			n = 1;
+			/* One mark for what is left of a character. */
+			while (n < len && ((unsigned char)text[n] & 0xc0) == 0x80) {
+				n++;
+			}
+		}
+		text += n;
+		len -= n;
 	}
 }
 

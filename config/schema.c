@@ -299,6 +299,12 @@ static void add_unknown(
 	const char *near = NULL;
 	size_t nearest = SIZE_MAX;
 
+	if (strcmp(key->text, "<<") == 0) {
+		config_errors_add(errors, key->line, key->col,
+			"'<<' merges nothing here; what streams share stands under 'defaults'");
+		return;
+	}
+
 	for (size_t i = 0; i < schema->n_keys; i++) {
 		size_t distance = name_get_distance(key->text, schema->keys[i].name);
 
@@ -314,9 +320,11 @@ static void add_unknown(
 int schema_read(const struct schema *schema, const struct tree_node *map, void *target,
 	bool is_defaults, struct config_errors *errors) {
 	if (map->kind != TREE_MAP) {
+		const char *colon = map->kind == TREE_SCALAR ? strchr(map->text, ':') : NULL;
+
 		config_errors_add(errors, map->line, map->col,
-			"%s is a map of 'key: value' lines, not %s", schema->noun,
-			value_describe(map));
+			"%s is a map of 'key: value' lines, not %s%s", schema->noun,
+			value_describe(map), colon ? "; a blank is missing after the ':'" : "");
 		return 0;
 	}
 	for (size_t i = 0; i < map->n_entries; i++) {

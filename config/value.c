@@ -27,6 +27,29 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
+static const struct unit *get_units(const struct schema_key *key) {
+	switch (key->type) {
+	case SCHEMA_BYTES:
+	case SCHEMA_SMALL_BYTES:
+	case SCHEMA_PAYLOAD:
+		return byte_units;
+	case SCHEMA_TIME:
+		return time_units;
+	case SCHEMA_COUNT:
+	case SCHEMA_TEXT:
+	case SCHEMA_PATH:
+	case SCHEMA_MODE:
+	case SCHEMA_LEVEL:
+	case SCHEMA_FULL:
+	case SCHEMA_FORMAT:
+	case SCHEMA_WHO:
+	case SCHEMA_TABLE:
+	case SCHEMA_MAP:
+		break;
+	}
+	return no_units;
+}
+
 /* A value on its way. */
 struct reading {
 	const struct schema_key *key;
@@ -45,6 +68,17 @@ const char *value_describe(const struct tree_node *node) {
 	return node->text[0] || node->is_quoted ? "text" : "nothing";
 }
 
+/* The largest unit that divides the number. */
+void value_format_number(char *text, size_t size, const struct schema_key *key, uint64_t number) {
+	const struct unit *units = get_units(key), *unit = units;
+
+	for (const struct unit *larger = units; larger->name; larger++) {
+		unit = number % larger->factor == 0 && (number > 0 || units == time_units) ? larger
+											   : unit;
+	}
+	snprintf(text, size, "%" PRIu64 "%s", number / unit->factor, unit->name);
+}
+
 static void complain(const struct reading *in, const char *why) {
 	config_errors_add(in->errors, in->node->line, in->node->col, "%s: '%.80s' %s",
 		in->key->name, in->node->text, why);
@@ -54,6 +88,7 @@ static void complain(const struct reading *in, const char *why) {
 static bool read_number(
 	const struct reading *in, const struct unit *units, const char *how, uint64_t *value) {
 	const char *text = in->node->text;
+	char limit[32];
 	uint64_t number = 0;
 	bool is_over = false;
 	const char *at = text;
@@ -75,16 +110,15 @@ static bool read_number(
 	}
 	is_over |= !is_plain_zero && __builtin_mul_overflow(number, unit->factor, &number);
 	if (is_over || number > in->key->max) {
+		value_format_number(limit, sizeof(limit), in->key, in->key->max);
 		config_errors_add(in->errors, in->node->line, in->node->col,
-			"%s: %.40s is too large, at most %" PRIu64 "%s", in->key->name, text,
-			in->key->type == SCHEMA_TIME ? in->key->max / 1000 : in->key->max,
-			in->key->type == SCHEMA_TIME ? "s" : "");
+			"%s: %.40s is too large, at most %s", in->key->name, text, limit);
 		return false;
 	}
 	if (number < in->key->min) {
+		value_format_number(limit, sizeof(limit), in->key, in->key->min);
 		config_errors_add(in->errors, in->node->line, in->node->col,
-			"%s: %.40s is too small, need at least %" PRIu64 "%s", in->key->name, text,
-			in->key->min, in->key->type == SCHEMA_TIME ? "ms" : "");
+			"%s: %.40s is too small, need at least %s", in->key->name, text, limit);
 		return false;
 	}
 	*value = number;
@@ -155,15 +189,41 @@ static int read_text(const struct reading *in, char **field) {
 	return 0;
 }
 
+/* A picture's size is fine, and the word after it is no format. */
+static bool complain_of_format(const struct reading *in) {
+	const char *text = in->node->text, *near = NULL, *name;
+	const char *word = text + strspn(text, "0123456789xX");
+	size_t nearest = SIZE_MAX;
+	uint32_t fourcc;
+
+	if (word == text || *word != ' ' || zoe_format_find_fourcc(word + strspn(word, " "))) {
+		return false;
+	}
+	word += strspn(word, " ");
+	for (unsigned i = 0; (fourcc = zoe_format_get_known(i, NULL)) != 0; i++) {
+		name = zoe_format_get_name(fourcc);
+		size_t distance = name_get_distance(word, name);
+
+		if (distance < nearest && name_is_near(word, name)) {
+			nearest = distance;
+			near = name;
+		}
+	}
+	config_errors_add(in->errors, in->node->line, in->node->col,
+		"%s: no pixel format '%.40s'%s%s%s", in->key->name, word,
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return true;
+}
+
 static void read_format(const struct reading *in, struct stream_config *stream) {
 	struct zoe_format format = {0};
 	int r = zoe_format_parse(&format, in->node->text);
 
 	if (r == -EOVERFLOW) {
-		complain(in, "is too large; a frame is less than 4 GiB");
-	} else if (r < 0) {
+		complain(in, "is too large; a side is at most 65535, a frame less than 4 GiB");
+	} else if (r < 0 && !complain_of_format(in)) {
 		complain(in, "is not a picture; write one like '1920x1080 XR24'");
-	} else {
+	} else if (r == 0) {
 		stream->max_format = format;
 		stream->max_bytes = format.size_bytes;
 	}

@@ -13,6 +13,9 @@
 int value_read(const struct schema_key *key, const struct tree_node *node, void *target,
 	struct config_errors *errors);
 
+/* Writes a number as a key's values are written: "64KiB", "5s". */
+void value_format_number(char *text, size_t size, const struct schema_key *key, uint64_t number);
+
 /* "warning"; static. */
 const char *value_get_level_name(int level);
 

@@ -47,23 +47,11 @@ void value_print_quoted(FILE *out, const char *text) {
 	fputc('"', out);
 }
 
-static void print_bytes(FILE *out, uint64_t bytes) {
-	static const char *const units[] = {"", "KiB", "MiB", "GiB"};
-	size_t unit = 0;
+static void print_number(FILE *out, const struct schema_key *key, uint64_t number) {
+	char text[32];
 
-	while (bytes > 0 && bytes % 1024 == 0 && unit + 1 < n_elements(units)) {
-		bytes /= 1024;
-		unit++;
-	}
-	fprintf(out, "%" PRIu64 "%s", bytes, units[unit]);
-}
-
-static void print_time(FILE *out, uint64_t ms) {
-	if (ms % 1000 == 0) {
-		fprintf(out, "%" PRIu64 "s", ms / 1000);
-	} else {
-		fprintf(out, "%" PRIu64 "ms", ms);
-	}
+	value_format_number(text, sizeof(text), key, number);
+	fputs(text, out);
 }
 
 static void print_format(FILE *out, const struct zoe_format *format) {
@@ -100,16 +88,12 @@ static void print_set(FILE *out, const struct schema_key *key, const void *targe
 
 	switch (key->type) {
 	case SCHEMA_COUNT:
-		fprintf(out, "%" PRIu32, *(const uint32_t *)field);
+	case SCHEMA_SMALL_BYTES:
+		print_number(out, key, *(const uint32_t *)field);
 		break;
 	case SCHEMA_BYTES:
-		print_bytes(out, *(const uint64_t *)field);
-		break;
-	case SCHEMA_SMALL_BYTES:
-		print_bytes(out, *(const uint32_t *)field);
-		break;
 	case SCHEMA_TIME:
-		print_time(out, *(const uint64_t *)field);
+		print_number(out, key, *(const uint64_t *)field);
 		break;
 	case SCHEMA_TEXT:
 	case SCHEMA_PATH:
@@ -128,7 +112,7 @@ static void print_set(FILE *out, const struct schema_key *key, const void *targe
 		print_format(out, &stream->max_format);
 		break;
 	case SCHEMA_PAYLOAD:
-		print_bytes(out, stream->max_bytes);
+		print_number(out, key, stream->max_bytes);
 		break;
 	case SCHEMA_WHO:
 		access_list_print(out, field);
@@ -142,16 +126,6 @@ static void print_set(FILE *out, const struct schema_key *key, const void *targe
 void value_print(FILE *out, const struct schema_key *key, const void *target) {
 	if (value_is_set(key, target)) {
 		print_set(out, key, target);
-	}
-}
-
-static void print_number(FILE *out, const struct schema_key *key, uint64_t number) {
-	if (key->type == SCHEMA_TIME) {
-		print_time(out, number);
-	} else if (key->type == SCHEMA_COUNT) {
-		fprintf(out, "%" PRIu64, number);
-	} else {
-		print_bytes(out, number);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "yaml_riddle.h"
+#include "yaml_text.h"
 
 struct builder {
 	struct tree *tree;
@@ -21,56 +22,17 @@ struct builder {
 	bool is_done;
 };
 
-struct place {
-	uint32_t line, col;
-};
-
 /* libyaml counts from 0, people from 1. */
-static struct place place_of(yaml_mark_t mark) {
-	return (struct place){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
+static struct yaml_place place_of(yaml_mark_t mark) {
+	return (struct yaml_place){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
 }
 
-static struct place place_of_offset(const char *text, size_t len, size_t offset) {
-	struct place at = {1, 1};
-
-	for (size_t i = 0; i < offset && i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '\n' || (c == '\r' && !(i + 1 < len && text[i + 1] == '\n'))) {
-			at.line++;
-			at.col = 1;
-		} else if ((c & 0xc0) != 0x80) {
-			at.col++;
-		}
-	}
-	return at;
-}
-
-static char character_at(const char *text, size_t len, struct place place) {
-	struct place at = {1, 1};
-
-	for (size_t i = 0; i < len; i++) {
-		bool is_start = ((unsigned char)text[i] & 0xc0) != 0x80;
-
-		if (is_start && at.line == place.line && at.col == place.col) {
-			return text[i];
-		}
-		if (text[i] == '\n') {
-			at.line++;
-			at.col = 1;
-		} else if (is_start) {
-			at.col++;
-		}
-	}
-	return '\0';
-}
-
-static int refuse(struct builder *b, struct place at, const char *sentence) {
+static int refuse(struct builder *b, struct yaml_place at, const char *sentence) {
 	config_errors_add(b->errors, at.line, at.col, "%s", sentence);
 	return -EINVAL;
 }
 
-static struct tree_node *node_create(struct builder *b, enum tree_kind kind, struct place at) {
+static struct tree_node *node_create(struct builder *b, enum tree_kind kind, struct yaml_place at) {
 	struct tree_node *node = calloc(1, sizeof(*node));
 
 	if (!node) {
@@ -100,7 +62,7 @@ static int entry_append(struct tree_node *parent, struct tree_entry entry) {
 }
 
 /* Hangs a node under the innermost open one: as a key, a key's value, or a list's item. */
-static int attach(struct builder *b, struct tree_node *node, struct place at) {
+static int attach(struct builder *b, struct tree_node *node, struct yaml_place at) {
 	struct tree_node *parent = b->depth > 0 ? b->open[b->depth - 1] : NULL;
 
 	if (!parent) {
@@ -121,7 +83,7 @@ static int attach(struct builder *b, struct tree_node *node, struct place at) {
 }
 
 /* Counts what has been read to the innermost open node and to the whole. */
-static int weigh(struct builder *b, size_t weight, struct place at) {
+static int weigh(struct builder *b, size_t weight, struct yaml_place at) {
 	if (b->depth > 0) {
 		b->open[b->depth - 1]->weight += weight;
 	}
@@ -137,7 +99,7 @@ static int set_anchor(struct builder *b, struct tree_node *node, const yaml_char
 		return 0;
 	}
 	if (b->n_anchors == TREE_MAX_ANCHORS) {
-		return refuse(b, (struct place){node->line, node->col}, "too many anchors");
+		return refuse(b, (struct yaml_place){node->line, node->col}, "too many anchors");
 	}
 	node->anchor = strdup((const char *)anchor);
 	if (!node->anchor) {
@@ -149,7 +111,7 @@ static int set_anchor(struct builder *b, struct tree_node *node, const yaml_char
 
 static int add_alias(struct builder *b, const yaml_event_t *event) {
 	const char *name = (const char *)event->data.alias.anchor;
-	struct place at = place_of(event->start_mark);
+	struct yaml_place at = place_of(event->start_mark);
 
 	for (size_t i = b->n_anchors; i > 0; i--) {
 		struct tree_node *node = b->anchors[i - 1];
@@ -160,6 +122,7 @@ static int add_alias(struct builder *b, const yaml_event_t *event) {
 		if (node->is_open) {
 			return refuse(b, at, "this alias stands within what it is an alias of");
 		}
+		node->is_repeated = true;
 		int r = weigh(b, node->weight, at);
 		return r < 0 ? r : attach(b, node, at);
 	}
@@ -169,7 +132,7 @@ static int add_alias(struct builder *b, const yaml_event_t *event) {
 }
 
 static int add_scalar(struct builder *b, const yaml_event_t *event) {
-	struct place at = place_of(event->start_mark);
+	struct yaml_place at = place_of(event->start_mark);
 	const char *text = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
 
@@ -196,7 +159,7 @@ static int add_scalar(struct builder *b, const yaml_event_t *event) {
 }
 
 static int open_node(struct builder *b, enum tree_kind kind, const yaml_event_t *event) {
-	struct place at = place_of(event->start_mark);
+	struct yaml_place at = place_of(event->start_mark);
 	bool is_map = kind == TREE_MAP;
 	const yaml_char_t *anchor =
 		is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
@@ -301,21 +264,21 @@ static int add_event(struct builder *b, const yaml_event_t *event) {
 /* libyaml's reader leaves its mark at 0:0 for bad bytes and says the byte's offset instead. */
 static int explain(
 	struct config_errors *errors, const yaml_parser_t *parser, const char *text, size_t len) {
-	struct place at = place_of(parser->problem_mark);
-	struct place context = place_of(parser->context_mark);
+	struct yaml_place at = place_of(parser->problem_mark);
+	struct yaml_place context = place_of(parser->context_mark);
 
 	if (parser->error == YAML_MEMORY_ERROR) {
 		return -ENOMEM;
 	}
 	if (parser->error == YAML_READER_ERROR) {
-		at = place_of_offset(text, len, parser->problem_offset);
-		unsigned value = (unsigned)parser->problem_value;
+		size_t offset = parser->problem_offset;
 		bool is_control = parser->problem && strstr(parser->problem, "control");
 
+		at = yaml_text_find(text, len, offset);
 		config_errors_add(errors, at.line, at.col,
 			is_control ? "a control character (0x%02x) is not text"
 				   : "not UTF-8 (byte 0x%02x)",
-			value);
+			offset < len ? (unsigned char)text[offset] : 0u);
 		return -EINVAL;
 	}
 	yaml_riddle_add(errors, &(struct yaml_riddle){
@@ -325,9 +288,23 @@ static int explain(
 					.col = at.col,
 					.context_line = context.line,
 					.context_col = context.col,
-					.c = character_at(text, len, at),
+					.c = yaml_text_get(text, len, at),
 				});
 	return -EINVAL;
+}
+
+/* A value that begins with '&' is read as an anchor, and would be cut without a word. */
+static void check_anchors(const struct builder *b) {
+	for (size_t i = 0; i < b->n_anchors; i++) {
+		const struct tree_node *node = b->anchors[i];
+
+		if (node->kind == TREE_SCALAR && !node->is_repeated) {
+			config_errors_add(b->errors, node->line, node->col,
+				"'&%.80s' is an anchor that no '*%.80s' repeats; put a value that "
+				"begins with '&' in quotes",
+				node->anchor, node->anchor);
+		}
+	}
 }
 
 int tree_init(struct tree *tree, const char *text, size_t len, struct config_errors *errors) {
@@ -336,6 +313,15 @@ int tree_init(struct tree *tree, const char *text, size_t len, struct config_err
 	int r = 0;
 
 	*tree = (struct tree){0};
+	if (yaml_text_is_wide(text, len)) {
+		config_errors_add(errors, 1, 1, "this is UTF-16 or UTF-32; save the file as UTF-8");
+		return -EINVAL;
+	}
+	uint32_t excess = yaml_text_find_excess_directive(text, len);
+	if (excess) {
+		config_errors_add(errors, excess, 1, "too many lines that begin with '%%'");
+		return -EINVAL;
+	}
 	if (!yaml_parser_initialize(&parser)) {
 		return -ENOMEM;
 	}
@@ -352,6 +338,9 @@ int tree_init(struct tree *tree, const char *text, size_t len, struct config_err
 		yaml_event_delete(&event);
 	}
 	yaml_parser_delete(&parser);
+	if (r == 0) {
+		check_anchors(&b);
+	}
 	if (r == 0 && !tree->root) {
 		config_errors_add(
 			errors, 1, 1, "the file is empty; it needs 'version: 1' and streams");

@@ -31,6 +31,7 @@ struct tree_node {
 	struct tree_entry *entries;
 	size_t n_entries, n_allocated;
 	char *anchor;
+	bool is_repeated;       // an alias of it stands somewhere
 	size_t weight;          // nodes up to now, this one included, aliases written out
 	bool is_open;           // its end has not been read: an alias to it would never end
 	struct tree_node *next; // in the tree's list of all nodes

@@ -28,15 +28,22 @@ struct service {
 	struct broker broker; // started by us, with what a manager gives
 	int notify, listener; // -1 = none
 	char name[72];        // of the notify socket, @ in front
-	bool has_watchdog;
+	bool has_watchdog, has_journal, has_others_journal;
 	char text[512]; // the last message
 };
+
+static void write_config(const struct service *service, const char *text) {
+	FILE *file = fopen(service->broker.config, "we");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
 
 static int service_setup(void **state) {
 	static const struct service none = {.notify = -1, .listener = -1};
 	struct service *service = malloc(sizeof(*service));
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	FILE *file;
 
 	if (!service) {
 		return -1;
@@ -52,12 +59,7 @@ static int service_setup(void **state) {
 	snprintf(service->broker.config, sizeof(service->broker.config), "%s/zoetrope.yaml",
 		service->broker.dir);
 	snprintf(service->broker.log, sizeof(service->broker.log), "%s/log", service->broker.dir);
-	file = fopen(service->broker.config, "we");
-	if (!file) {
-		return -1;
-	}
-	fputs(yaml, file);
-	fclose(file);
+	write_config(service, yaml);
 	service->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	snprintf(service->name, sizeof(service->name), "@%s", service->broker.dir);
 	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s", service->name + 1);
@@ -97,6 +99,19 @@ static void set_number(const char *name, long number) {
 	setenv(name, text, 1);
 }
 
+/* What the manager says of the journal, as if it were the log, or one that stderr was before. */
+static void set_journal(int log, bool is_other) {
+	char text[64];
+	struct stat st;
+
+	if (fstat(log, &st) < 0) {
+		_exit(126);
+	}
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino + is_other);
+	setenv("JOURNAL_STREAM", text, 1);
+}
+
 static void service_exec(const struct service *service) {
 	const struct broker *broker = &service->broker;
 	const char *program = getenv("ZOETROPED");
@@ -104,6 +119,9 @@ static void service_exec(const struct service *service) {
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(log, STDERR_FILENO);
+	if (service->has_journal || service->has_others_journal) {
+		set_journal(log, service->has_others_journal);
+	}
 	setenv("NOTIFY_SOCKET", service->name, 1);
 	if (service->has_watchdog) {
 		setenv("WATCHDOG_USEC", "200000", 1);
@@ -222,6 +240,43 @@ static void test_service_hears_nothing_of_frames(void **state) {
 	assert_int_equal(service_stop(service), 0);
 }
 
+static bool has_logged(const struct service *service, const char *words) {
+	char line[1024];
+	bool is_found = false;
+	FILE *file = fopen(service->broker.log, "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		is_found = is_found || strstr(line, words);
+	}
+	if (file) {
+		fclose(file);
+	}
+	return is_found;
+}
+
+/* Behind the filter of system calls, where names of users are still found, and not found. */
+static void test_service_is_told_of_a_reload(void **state) {
+	struct service *service = *state;
+
+	service_start(service);
+	expect_word(service, "READY=1\n");
+	write_config(service,
+		"version: 1\nstreams:\n  desk: {max_frame: 16x16 XR24, "
+		"access: {produce: [user:root, group:daemon]}}\n  more: {max_bytes: 1KiB}\n");
+	kill(service->broker.pid, SIGHUP);
+	expect_word(service, "RELOADING=1\nMONOTONIC_USEC=");
+	expect_word(service, "READY=1\n");
+	assert_non_null(strstr(service->text, "STATUS=2 streams, "));
+	write_config(service, "version: 1\nstreams:\n  desk: {max_frame: 16x16 XR24, "
+			      "access: {produce: [user:zoe-nobody-at-all]}}\n");
+	kill(service->broker.pid, SIGHUP);
+	expect_word(service, "RELOADING=1\n");
+	expect_word(service, "READY=1\n");
+	assert_non_null(strstr(service->text, "STATUS=2 streams, "));
+	assert_true(has_logged(service, "no user 'zoe-nobody-at-all' on this machine"));
+	assert_int_equal(service_stop(service), 0);
+}
+
 static void test_service_gets_signs_of_life(void **state) {
 	struct service *service = *state;
 	uint64_t start;
@@ -241,6 +296,27 @@ static void test_service_gets_signs_of_life(void **state) {
 		poll(&(struct pollfd){.fd = service->notify, .events = POLLIN}, 1, 400), 0);
 	kill(service->broker.pid, SIGCONT);
 	expect_word(service, "WATCHDOG=1\n");
+	assert_int_equal(service_stop(service), 0);
+}
+
+static void test_service_logs_with_priorities_into_the_journal(void **state) {
+	struct service *service = *state;
+
+	service->has_journal = true;
+	service_start(service);
+	expect_word(service, "READY=1\n");
+	assert_true(has_logged(service, "<6>zoetroped: ready on"));
+	assert_int_equal(service_stop(service), 0);
+}
+
+static void test_service_logs_plainly_where_the_journal_is_another_s(void **state) {
+	struct service *service = *state;
+
+	service->has_others_journal = true;
+	service_start(service);
+	expect_word(service, "READY=1\n");
+	assert_true(has_logged(service, "zoetroped: ready on"));
+	assert_false(has_logged(service, "<6>"));
 	assert_int_equal(service_stop(service), 0);
 }
 
@@ -298,7 +374,10 @@ int main(void) {
 		SERVICE_TEST(test_service_is_told_of_the_start_and_the_end),
 		SERVICE_TEST(test_service_is_told_what_the_broker_does),
 		SERVICE_TEST(test_service_hears_nothing_of_frames),
+		SERVICE_TEST(test_service_is_told_of_a_reload),
 		SERVICE_TEST(test_service_gets_signs_of_life),
+		SERVICE_TEST(test_service_logs_with_priorities_into_the_journal),
+		SERVICE_TEST(test_service_logs_plainly_where_the_journal_is_another_s),
 		SERVICE_TEST(test_service_takes_a_socket_that_is_handed_over),
 		SERVICE_TEST(test_service_refuses_a_socket_of_another_kind),
 		SERVICE_TEST(test_service_leaves_sockets_of_others_alone),
