@@ -31,7 +31,7 @@ static void notify_describe(const struct notify *notify, char *text, size_t size
 	snprintf(text, size,
 		"%" PRIu32 " streams, %" PRIu32 " clients, %" PRIu64 " of %" PRIu64 " MiB lent",
 		server->registry.n_streams, server->n_clients, memory_get_used(server) >> 20,
-		server->config->broker.memory_limit >> 20);
+		server->memory_limit >> 20);
 }
 
 static void notify_print_state(const struct notify *notify, char *text, size_t size) {
