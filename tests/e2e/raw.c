@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define RAW_MAX_FDS 253u
+
 int raw_connect(const struct broker *broker) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -21,6 +23,32 @@ int raw_connect(const struct broker *broker) {
 
 int raw_send(int socket, const void *bytes, size_t size) {
 	return send(socket, bytes, size, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int raw_send_fds(int socket, const struct zoe_msg_header *msg, int fd, uint32_t n_fds) {
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(RAW_MAX_FDS * sizeof(int))];
+	} control = {0};
+	union {
+		const struct zoe_msg_header *msg;
+		void *pointer;
+	} body = {.msg = msg};
+	struct iovec part = {.iov_base = body.pointer, .iov_len = msg->size};
+	struct msghdr packet = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(n_fds * sizeof(int))};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+
+	assert_true(n_fds <= RAW_MAX_FDS);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+	for (uint32_t i = 0; i < n_fds; i++) {
+		memcpy(CMSG_DATA(header) + i * sizeof(int), &fd, sizeof(fd));
+	}
+	return sendmsg(socket, &packet, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 int raw_receive(int socket, struct zoe_packet *packet) {

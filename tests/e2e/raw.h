@@ -21,6 +21,8 @@ int raw_open(const struct broker *broker);
 
 /* Sends bytes as they are. Returns: 0; -errno. */
 int raw_send(int socket, const void *bytes, size_t size);
+/* The same with a descriptor, n_fds times over, up to the kernel's 253. */
+int raw_send_fds(int socket, const struct zoe_msg_header *msg, int fd, uint32_t n_fds);
 /* Waits for a packet: 0 and the caller finishes it; -EPIPE, -ECONNRESET the broker has hung up. */
 int raw_receive(int socket, struct zoe_packet *packet);
 /* The broker says -EPROTO, or nothing, and hangs up. */
