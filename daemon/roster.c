@@ -108,9 +108,26 @@ static void roster_count(struct generation *g) {
 	atomic_store_explicit(&g->control->roster, g->roster, memory_order_seq_cst);
 }
 
+/* Seats of a second user: from now on each consumer sleeps on a word of its own, too, since the
+ * stranger could move the sleepers of head onto a word that nobody wakes. For good, because those
+ * may still be there when the stranger is gone; and before it is told of the ring, because those
+ * who sleep already sleep on head alone. */
+static void roster_note_strangers(struct generation *g, bool is_mixed) {
+	/* [LIVE] relaxed: only the broker writes it. */
+	uint32_t state = atomic_load_explicit(&g->control->state, memory_order_relaxed);
+
+	if (is_mixed && !(state & ZOE_CONTROL_MULTI_UID)) {
+		/* [LIVE] SC: whoever is woken by what follows sees it before it sleeps again. */
+		atomic_store_explicit(
+			&g->control->state, state | ZOE_CONTROL_MULTI_UID, memory_order_seq_cst);
+		zoe_ring_wake_all(&g->ring);
+	}
+}
+
 static void roster_set_state(struct generation *g) {
-	uint32_t state = 0, live = 0;
 	const struct seat *first = NULL;
+	bool is_mixed = false;
+	uint32_t live = 0;
 
 	for (uint32_t i = 0; i < ZOE_MAX_SEATS; i++) {
 		const struct seat *seat = g->listed[i];
@@ -123,12 +140,12 @@ static void roster_set_state(struct generation *g) {
 			continue;
 		}
 		if (first && first->consumer->client->who.uid != seat->consumer->client->who.uid) {
-			state |= ZOE_CONTROL_MULTI_UID;
+			is_mixed = true;
 		}
 		first = seat;
 	}
-	/* [LIVE] relaxed: hints for producers; who must be honoured is the roster's word. */
-	atomic_store_explicit(&g->control->state, state, memory_order_relaxed);
+	roster_note_strangers(g, is_mixed);
+	/* [LIVE] relaxed: a hint for producers; who must be honoured is the roster's word. */
 	atomic_store_explicit(&g->control->live, live, memory_order_relaxed);
 }
 

@@ -141,7 +141,7 @@ struct zoe_control_page {
 	uint32_t reserved1[8];
 	_Atomic uint32_t roster;       /* counts changes of the seats that must be honoured */
 	_Atomic uint32_t live;         /* seats started: 0 = nobody looks */
-	_Atomic uint32_t state;        /* bit 0: seats of several uids */
+	_Atomic uint32_t state;        /* bit 0: there have been seats of several uids */
 	_Atomic uint32_t given;        /* 1 once a producer may hold the successor */
 	_Atomic zoe_u64 start;         /* first number of this generation */
 	_Atomic zoe_u64 ended;         /* h + 1 once the ring is closed at h; 0 = open */
