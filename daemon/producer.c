@@ -608,6 +608,23 @@ void producer_leave_generation(struct producer *producer, uint32_t number) {
 	stream_sweep(producer->stream);
 }
 
+/* Whether those who are left, or come next, can go on in what a producer leaves: one that lied may
+ * have written what would keep them out for ever. */
+static bool generation_is_usable(const struct generation *g, const struct producer *leaving) {
+	uint32_t owners[ZOE_MAX_LANES] = {0};
+
+	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {
+		if (g->lanes[i].producer && g->lanes[i].producer != leaving) {
+			owners[i] = zoe_owner_pack(g->lanes[i].turn, i);
+		}
+	}
+	if (zoe_ring_is_sane(&g->ring, g->start, owners)) {
+		return true;
+	}
+	log_warn("stream '%s': moves on, %s left a broken ring", g->stream->name, leaving->label);
+	return false;
+}
+
 /* Returns: whether the generation can be used no more. */
 static bool producer_clear_lane(
 	struct producer *producer, struct generation *g, enum producer_end end) {
@@ -622,6 +639,7 @@ static bool producer_clear_lane(
 
 		log_debug("%s: gave back %u slots of %s", g->region, n, producer->label);
 		generation_wake(g);
+		is_safe = generation_is_usable(g, producer);
 	}
 	generation_free_lane(g, zoe_owner_lane(owner));
 	return g->ended == 0 && !is_safe;

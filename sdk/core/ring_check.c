@@ -179,6 +179,62 @@ uint32_t zoe_ring_repair(const struct zoe_ring *ring, uint32_t owner) {
 	return n_mended;
 }
 
+/* An entry stands in its place, and its number is not above a head that is read after it. */
+static bool order_is_sane(const struct zoe_ring *ring, uint64_t place) {
+	/* [ORDER] {-1} [PUB] {-1} acquire, in this order. */
+	uint64_t entry =
+		atomic_load_explicit(zoe_ring_get_order(ring, place), memory_order_acquire);
+	uint64_t head = atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_acquire);
+	uint64_t s = zoe_order_seq(entry);
+
+	return entry == 0 || (s <= zoe_head_seq(head) && (s & (ring->geo.n_order - 1)) == place &&
+				     zoe_order_slot(entry) < ring->geo.n_slots);
+}
+
+/* As above; a frame that was published stands in order[], or a newer one in its place, so that it
+ * is not more than `depth` slots that nobody may evict. */
+static bool slot_is_sane(
+	const struct zoe_ring *ring, uint32_t slot, const uint32_t owners[ZOE_MAX_LANES]) {
+	/* [STATE] {-1} [ORDER] {-1} [PUB] {-1} acquire, in this order. */
+	uint64_t state = atomic_load_explicit(zoe_ring_get_state(ring, slot), memory_order_acquire);
+	uint64_t s = zoe_state_seq(state), head;
+	uint64_t entry = atomic_load_explicit(zoe_ring_get_order(ring, s), memory_order_acquire);
+	uint32_t owner = zoe_state_owner(state);
+	bool is_owned = owner != 0 && owners[zoe_owner_lane(owner)] == owner;
+
+	head = zoe_head_seq(
+		atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_acquire));
+	switch (zoe_state_kind(state)) {
+	case ZOE_SLOT_FREE:
+		return state == 0;
+	case ZOE_SLOT_PUBLISHED:
+		return owner == 0 && s != 0 && s <= head &&
+		       (zoe_order_seq(entry) > s || entry == zoe_order_pack(s, slot));
+	case ZOE_SLOT_CLAIMING:
+		return is_owned && s != 0 && s < head;
+	case ZOE_SLOT_WRITING:
+		return is_owned && s <= head;
+	default:
+		return false;
+	}
+}
+
+bool zoe_ring_is_sane(
+	const struct zoe_ring *ring, uint64_t start, const uint32_t owners[ZOE_MAX_LANES]) {
+	/* [PUB] {-1} acquire: closed is not for producers to say. */
+	uint64_t head = atomic_load_explicit(&zoe_ring_get_page(ring)->head, memory_order_acquire);
+	bool is_sane = !(head & ZOE_HEAD_CLOSED) && zoe_head_seq(head) >= start &&
+		       zoe_head_seq(head) < ZOE_MAX_SEQ;
+
+	for (uint32_t i = 0; is_sane && i < ring->geo.n_order; i++) {
+		is_sane = order_is_sane(ring, i);
+	}
+	for (uint32_t i = 0; is_sane && i < ring->geo.n_slots; i++) {
+		is_sane = slot_is_sane(ring, i, owners);
+	}
+	return is_sane;
+}
+
 uint32_t zoe_ring_count_owned(const struct zoe_ring *ring, uint32_t owner) {
 	uint32_t n = 0;
 

@@ -36,6 +36,11 @@ uint64_t zoe_ring_close(const struct zoe_ring *ring);
  * doorbells afterwards. Returns: the number of slots mended. */
 uint32_t zoe_ring_repair(const struct zoe_ring *ring, uint32_t owner);
 
+/* Whether producers could go on in an open ring: no word of it is one that honest producers, of
+ * which those of owners[] (0 = none, by lane) may be at work meanwhile, would not have written. */
+bool zoe_ring_is_sane(
+	const struct zoe_ring *ring, uint64_t start, const uint32_t owners[ZOE_MAX_LANES]);
+
 /* Slots that `owner` holds now; for status. */
 uint32_t zoe_ring_count_owned(const struct zoe_ring *ring, uint32_t owner);
 

@@ -225,6 +225,58 @@ static void test_ring_survives_hostile_order_entries(void **state) {
 	}
 }
 
+static void test_ring_is_sane_while_honest_producers_work(void **state) {
+	struct fixture *f = *state;
+	const uint32_t owners[ZOE_MAX_LANES] = {f->writers[0].owner, f->writers[1].owner};
+	uint32_t slot;
+
+	assert_true(zoe_ring_is_sane(&f->ring, 1, owners));
+	slot = must_acquire(&f->writers[1]);
+	for (int i = 0; i < 100; i++) {
+		must_publish(&f->writers[0]);
+		assert_true(zoe_ring_is_sane(&f->ring, 1, owners));
+	}
+	assert_false(zoe_ring_is_sane(&f->ring, 1, (const uint32_t[ZOE_MAX_LANES]){owners[0]}));
+	zoe_ring_cancel(&f->writers[1], slot, &(struct zoe_wakes){0});
+	assert_true(zoe_ring_is_sane(&f->ring, 1, (const uint32_t[ZOE_MAX_LANES]){owners[0]}));
+}
+
+/* Each word alone is enough to keep the next producer from publishing, or readers from reading. */
+static void test_ring_is_not_sane_with_one_wild_word(void **state) {
+	struct fixture *f = *state;
+	const uint32_t owners[ZOE_MAX_LANES] = {0};
+	const struct {
+		_Atomic zoe_u64 *word;
+		uint64_t value;
+	} lies[] = {
+		{&zoe_ring_get_page(&f->ring)->head, 0},
+		{&zoe_ring_get_page(&f->ring)->head, zoe_head_pack(ZOE_MAX_SEQ)},
+		{&zoe_ring_get_page(&f->ring)->head, zoe_head_pack(31) | ZOE_HEAD_CLOSED},
+		{zoe_ring_get_order(&f->ring, 5), zoe_order_pack(37, 0)},
+		{zoe_ring_get_order(&f->ring, 5), zoe_order_pack(6, 0)},
+		{zoe_ring_get_order(&f->ring, 5), zoe_order_pack(5, f->ring.geo.n_slots)},
+		{zoe_ring_get_state(&f->ring, 0), zoe_state_pack(ZOE_SLOT_FREE, 1, 0)},
+		{zoe_ring_get_state(&f->ring, 0), zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, 32)},
+		{zoe_ring_get_state(&f->ring, 0), zoe_state_pack(ZOE_SLOT_PUBLISHED, 1, 28)},
+		{zoe_ring_get_state(&f->ring, 7), zoe_state_pack(ZOE_SLOT_PUBLISHED, 0, 30)},
+		{zoe_ring_get_state(&f->ring, 0), zoe_state_pack(ZOE_SLOT_CLAIMING, 65, 28)},
+		{zoe_ring_get_state(&f->ring, 0), zoe_state_pack(ZOE_SLOT_WRITING, 65, 0)},
+		{zoe_ring_get_state(&f->ring, 0), UINT64_MAX},
+	};
+
+	for (int i = 0; i < 30; i++) {
+		must_publish(&f->writers[0]);
+	}
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		uint64_t before =
+			atomic_exchange_explicit(lies[i].word, lies[i].value, memory_order_relaxed);
+
+		assert_false(zoe_ring_is_sane(&f->ring, 1, owners));
+		atomic_store_explicit(lies[i].word, before, memory_order_relaxed);
+		assert_true(zoe_ring_is_sane(&f->ring, 1, owners));
+	}
+}
+
 static void test_ring_owes_wakes_only_to_sleepers(void **state) {
 	struct fixture *f = *state;
 	struct zoe_wakes wakes = {0};
@@ -423,6 +475,8 @@ int main(void) {
 		RING(test_ring_repair_finishes_a_committed_frame),
 		RING(test_ring_publish_helps_a_dead_committer),
 		RING(test_ring_survives_hostile_order_entries),
+		RING(test_ring_is_sane_while_honest_producers_work),
+		RING(test_ring_is_not_sane_with_one_wild_word),
 		RING(test_ring_owes_wakes_only_to_sleepers),
 		RING(test_ring_owes_a_reliable_reader_its_frames),
 		RING(test_ring_tells_a_sleeping_producer_of_a_take),
