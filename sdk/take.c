@@ -162,6 +162,9 @@ static int consumer_try(struct zoe_consumer *s, const struct zoe_frame **out) {
 		if (view_is_drained(s, view, head, is_closed) && zoe_consumer_advance(s)) {
 			continue;
 		}
+		if (is_queue(s) && s->want >= head && zoe_ring_tail_is_wild(&view->reader)) {
+			return -EPROTO;
+		}
 		if (s->want >= head || head >= ZOE_MAX_SEQ) {
 			return no_frame(view, s->want >= head && !is_closed);
 		}

@@ -100,6 +100,13 @@ uint64_t zoe_ring_get_tail(const struct zoe_reader *r, uint64_t head_seq) {
 	return tail < head_seq ? tail : head_seq;
 }
 
+int zoe_ring_tail_is_wild(const struct zoe_reader *r) {
+	/* [TAIL] {-1} acquire, and before head: a tail beyond it is no honest member's. */
+	uint64_t tail = atomic_load_explicit(&r->group->tail, memory_order_acquire);
+
+	return tail > zoe_ring_get_head(r, NULL);
+}
+
 /* [TAIL] {queue.take} {queue.skip} acq_rel: whoever moves the tail from t is the only one to have
  * t; producers that see the new tail see the pin that was set before. */
 static int tail_replace(struct zoe_group *group, uint64_t from, uint64_t to) {

@@ -48,6 +48,9 @@ enum zoe_ring_result zoe_ring_take_queued(
 /* The number that the group takes next, at most head_seq. */
 uint64_t zoe_ring_get_tail(const struct zoe_reader *r, uint64_t head_seq);
 
+/* Whether a member of the group broke its page: its number lies beyond the head. */
+int zoe_ring_tail_is_wild(const struct zoe_reader *r);
+
 /* Drops pin k. Any thread. Wake seat.bell if wakes->flags says SPACE. */
 void zoe_ring_unpin(
 	const struct zoe_ring *ring, struct zoe_seat *seat, uint32_t k, struct zoe_wakes *wakes);
