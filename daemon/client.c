@@ -13,6 +13,7 @@
 #include "adopt.h"
 #include "consumer.h"
 #include "health.h"
+#include "label.h"
 #include "log.h"
 #include "move.h"
 #include "producer.h"
@@ -242,11 +243,7 @@ void client_refuse(struct client *client, const struct zoe_msg_header *request, 
 	va_start(args, format);
 	vsnprintf(msg.text, sizeof(msg.text), format, args);
 	va_end(args);
-	for (char *c = msg.text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f) {
-			*c = '?'; /* names are quoted as they came, and end on terminals */
-		}
-	}
+	label_clean(msg.text); /* names are quoted as they came, and end on terminals */
 	log_debug("client %d (%s): refused: %s", (int)client->who.pid, client->app, msg.text);
 	client_send(client, &msg.header, NULL, 0);
 }

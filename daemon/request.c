@@ -5,6 +5,7 @@
 #include "client.h"
 #include "consumer.h"
 #include "evict.h"
+#include "label.h"
 #include "producer.h"
 #include "reload.h"
 #include "server.h"
@@ -23,12 +24,8 @@ static void request_hello(struct client *client, const struct zoe_packet *packet
 		client_reject(client, &msg->header, "a HELLO of no known version");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(client->app); i++) {
-		/* For terminals: no control characters. */
-		char c = msg->app[i];
-
-		client->app[i] = (c > 0 && c < ' ') || c == 0x7f ? '?' : c;
-	}
+	zoe_wire_set_text(client->app, sizeof(client->app), msg->app);
+	label_clean(client->app);
 	zoe_msg_init(&reply, ZOE_MSG_HELLO, msg->header.serial);
 	reply.protocol_version = protocol < ZOE_PROTOCOL_VERSION ? protocol : ZOE_PROTOCOL_VERSION;
 	reply.ring_version = ring < ZOE_RING_VERSION ? ring : ZOE_RING_VERSION;

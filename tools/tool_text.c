@@ -29,10 +29,11 @@ static size_t decode(const char *text, uint32_t *code) {
 	return n;
 }
 
-/* Controls, and marks that turn the direction of the text around. */
+/* Controls, and marks that turn the direction of the text around, or hide. */
 static bool is_control(uint32_t c) {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb);
 }
 
 void tool_print_json_string(FILE *to, const char *text) {
