@@ -46,8 +46,10 @@ void adopt_hand_in(struct client *client, const struct zoe_packet *packet) {
 		.lineage = msg->lineage};
 	for (; hand_in->n_fds < packet->n_fds; hand_in->n_fds++) {
 		/* The packet keeps its own: it is another's to read. */
-		int fd = fcntl(packet->fds[hand_in->n_fds], F_DUPFD_CLOEXEC, 3);
+		int fd = packet->fds[hand_in->n_fds];
 
+		/* Only memory is kept: to close anything else may take its time. */
+		fd = fcntl(fd, F_GET_SEALS) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (fd < 0) {
 			break; /* then it has handed in nothing, and begins anew */
 		}

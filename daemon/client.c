@@ -389,6 +389,24 @@ static int client_identify(struct client *client) {
 	return getrandom(&client->nonce, sizeof(client->nonce), 0) < 0 ? -errno : 0;
 }
 
+/* Nothing comes in any more, and what is there is taken out as all else is: left to close(2), the
+ * kernel would close what lies in it, be it ever so slow. */
+static void client_hang_up(struct client *client) {
+	struct zoe_packet *packet = &client->server->packet;
+	int r;
+
+	if (client->socket < 0) {
+		return;
+	}
+	(void)shutdown(client->socket, SHUT_RD);
+	do {
+		r = zoe_wire_receive(client->socket, packet);
+		zoe_packet_finish(packet);
+		/* An empty packet has a sender; the end of the file has none. */
+	} while (r == 0 || packet->uid != (uid_t)-1);
+	close(steal_fd(&client->socket));
+}
+
 static void client_free(struct client *client) {
 	struct ev_loop *loop = client->server->loop;
 
@@ -397,7 +415,7 @@ static void client_free(struct client *client) {
 	ev_timer_stop(loop, &client->timer);
 	ev_timer_stop(loop, &client->retry);
 	client_clear_queue(client);
-	cleanup_fd_fn(&client->socket);
+	client_hang_up(client);
 	cleanup_fd_fn(&client->pidfd);
 	hand_in_destroy(client->hand_in);
 	credentials_finish(&client->who);
@@ -499,7 +517,7 @@ static void client_lose(struct client *client) {
 	client_clear_queue(client);
 	client_update_io(client);
 	ev_timer_stop(client->server->loop, &client->retry);
-	close(steal_fd(&client->socket));
+	client_hang_up(client);
 	client_set_timer(client, LOST_S);
 }
 

@@ -2,9 +2,12 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#define KERNEL_MAX_FDS 253u /* SCM_MAX_FD */
 
 int zoe_wire_send(int socket, const struct zoe_msg_header *msg, const int *fds, uint32_t n_fds) {
 	union {
@@ -40,8 +43,20 @@ int zoe_wire_send(int socket, const struct zoe_msg_header *msg, const int *fds, 
 	}
 }
 
-/* Returns: whether all descriptors had room: where no credentials come, the buffer has some for
- * more than a packet may bring. */
+/* A stranger may send a TCP socket whose close(2) waits for a peer that does not read, if it is the
+ * last one: it is torn off before. Memory, which is all that is wanted, is left alone. */
+static void fd_discard(int fd) {
+	static const struct linger at_once = {0};
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	if (fcntl(fd, F_GET_SEALS) < 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		(void)connect(fd, &nobody, sizeof(nobody));
+	}
+	close(fd);
+}
+
+/* Returns: whether there were no more descriptors than a packet may bring. */
 static bool packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
 	bool is_whole = (hdr->msg_flags & MSG_CTRUNC) == 0;
 
@@ -56,7 +71,7 @@ static bool packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
 				if (packet->n_fds < ZOE_MSG_MAX_FDS) {
 					packet->fds[packet->n_fds++] = fd;
 				} else {
-					close(fd);
+					fd_discard(fd);
 					is_whole = false;
 				}
 			}
@@ -73,7 +88,8 @@ static bool packet_take_control(struct zoe_packet *packet, struct msghdr *hdr) {
 
 int zoe_wire_receive(int socket, struct zoe_packet *packet) {
 	union {
-		char bytes[CMSG_SPACE(ZOE_MSG_MAX_FDS * sizeof(int)) +
+		/* Room for all that the kernel lets pass: what it would cut off it would close. */
+		char bytes[CMSG_SPACE(KERNEL_MAX_FDS * sizeof(int)) +
 			   CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;
 	} control;
@@ -124,7 +140,7 @@ int zoe_packet_steal_fd(struct zoe_packet *packet, uint32_t i) {
 void zoe_packet_finish(struct zoe_packet *packet) {
 	for (uint32_t i = 0; i < packet->n_fds; i++) {
 		if (packet->fds[i] >= 0) {
-			close(packet->fds[i]);
+			fd_discard(packet->fds[i]);
 		}
 	}
 	packet->n_fds = 0;

@@ -38,7 +38,8 @@ int zoe_wire_send(int socket, const struct zoe_msg_header *msg, const int *fds, 
 /* Receives one packet into *packet, whose fds the caller then owns. The packet is written whatever
  * is returned and is always fit for zoe_packet_finish().
  * Returns: 0; -EAGAIN nothing there; -EPIPE end of file; -EPROTO a packet that is too short, too
- * long or lies about its size; -EMFILE descriptors were cut off (MSG_CTRUNC); -ECONNRESET. */
+ * long or lies about its size; -EMFILE descriptors were cut off (MSG_CTRUNC), or too many;
+ * -ECONNRESET. */
 int zoe_wire_receive(int socket, struct zoe_packet *packet);
 
 /* The packet's body as a struct of `size` bytes, or NULL if it is shorter. */
