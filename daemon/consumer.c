@@ -12,6 +12,7 @@
 #include "log.h"
 #include "memory.h"
 #include "move.h"
+#include "quota.h"
 #include "registry.h"
 #include "roster.h"
 #include "server.h"
@@ -113,14 +114,29 @@ static bool consumer_is_from_now(const struct consumer *consumer) {
 
 /* A seat in the newest generation, and one that producers need not know of in the closed one that
  * has the newest picture. */
+static uint64_t consumer_get_bytes(const struct consumer *consumer) {
+	const struct generation *newest = consumer->stream->newest;
+
+	return newest ? consumer->hold * newest->ring.geo.slot_stride + 2 * ZOE_SEAT_PAGE_BYTES : 0;
+}
+
+/* Returns: as quota_check_memory(). */
+static int consumer_check_quota(const struct consumer *consumer, char text[MEMORY_TEXT_SIZE]) {
+	return quota_check_memory(consumer->stream->server, consumer->client->who.uid,
+		consumer_get_bytes(consumer), text);
+}
+
 static int consumer_make_seats(
 	struct consumer *consumer, struct seat **newest, struct seat **tail) {
 	struct stream *stream = consumer->stream;
 	bool has_all = consumer_is_from_now(consumer) || adopt_is_known(stream, consumer->client);
 	struct generation *old = has_all ? NULL : stream_find_tail(stream);
-	uint64_t bytes = consumer->hold * stream->newest->ring.geo.slot_stride;
-	int r = memory_reserve(stream->server, stream, bytes + 2 * ZOE_SEAT_PAGE_BYTES);
+	char text[MEMORY_TEXT_SIZE];
+	int r = consumer_check_quota(consumer, text);
 
+	if (r == 0) {
+		r = memory_reserve(stream->server, stream, consumer_get_bytes(consumer));
+	}
 	if (r == 0) {
 		r = seat_create(newest, stream->newest, consumer, -1);
 	}
@@ -279,11 +295,22 @@ static int consume_check_hold(struct client *client, const struct zoe_msg_consum
 }
 
 /* Waits for somebody to make a stream that a pattern covers. */
+/* Returns: 0; -EDQUOT, and the client has its answer. */
+static int consume_check_quota(struct client *client, const struct zoe_msg_consume *msg) {
+	char text[MEMORY_TEXT_SIZE];
+	int r = quota_check_consumers(client->server, client->who.uid, text);
+
+	if (r < 0) {
+		client_refuse(client, &msg->header, r, "stream '%s': %s", msg->name, text);
+	}
+	return r;
+}
+
 static void consume_park(struct client *client, const struct zoe_msg_consume *msg,
 	const struct stream_config *config) {
 	struct consumer *consumer = NULL;
 
-	if (consume_check_hold(client, msg, config) < 0) {
+	if (consume_check_hold(client, msg, config) < 0 || consume_check_quota(client, msg) < 0) {
 		return;
 	}
 	if (consumer_create(&consumer, client, msg) < 0) {
@@ -361,7 +388,7 @@ static int consume_check(
 			stream->name, config->consumers, stream->name);
 		return -EBUSY;
 	}
-	return 0;
+	return consume_check_quota(client, msg);
 }
 
 /* The placeholder becomes the client's: all seats that were kept for it are sent, oldest first. */
@@ -395,6 +422,20 @@ static void consume_come_back(
 	log_debug("stream '%s': pid %d is back", consumer->stream->name, (int)client->who.pid);
 }
 
+static void consume_refuse_seat(
+	struct client *client, const struct zoe_msg_consume *msg, int error) {
+	const struct consumer *consumer = client->consumer;
+	char text[MEMORY_TEXT_SIZE];
+	const char *why = text;
+
+	if (error == -ENOMEM && consumer) {
+		memory_explain(text, client, consumer_get_bytes(consumer));
+	} else if (error != -EDQUOT || consumer_check_quota(consumer, text) == 0) {
+		why = strerror(-error);
+	}
+	client_refuse(client, &msg->header, error, "stream '%s': no seat: %s", msg->name, why);
+}
+
 static void consume_attach(
 	struct client *client, const struct zoe_msg_consume *msg, struct stream *stream) {
 	struct consumer *consumer = adopt_find_absent(stream, client);
@@ -418,8 +459,7 @@ static void consume_attach(
 		r = consumer_sit(consumer, &reply);
 	}
 	if (r < 0) {
-		client_refuse(client, &msg->header, r, "stream '%s': cannot make a seat: %s",
-			stream->name, r == -ENOMEM ? "memory_limit is reached" : strerror(-r));
+		consume_refuse_seat(client, msg, r);
 		consumer_destroy(consumer);
 	}
 }

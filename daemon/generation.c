@@ -6,9 +6,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "client.h"
 #include "consumer.h"
 #include "group.h"
 #include "log.h"
+#include "producer.h"
 #include "ring_check.h"
 #include "ring_wait.h"
 #include "stream.h"
@@ -73,6 +75,7 @@ static struct generation *generation_alloc(struct stream *stream) {
 		list_init(&g->seats);
 		list_init(&g->groups);
 		g->stream = stream;
+		g->payer = stream->newest ? stream->newest->payer : stream->owner;
 		g->ring_fd = g->frames_fd = g->control_fd = MEMFD_NONE;
 	}
 	return g;
@@ -248,6 +251,33 @@ uint64_t generation_get_bytes(struct generation *g) {
 		n_slots = geo->n_slots;
 	}
 	return bytes + n_slots * geo->slot_stride;
+}
+
+uint64_t geometry_get_base_bytes(const struct zoe_geometry *geo) {
+	return geo->ring_bytes + sizeof(struct zoe_control_page) + geo->depth * geo->slot_stride;
+}
+
+uint64_t generation_get_bytes_of(const struct generation *g, uid_t uid) {
+	const struct zoe_geometry *geo = &g->ring.geo;
+	bool bears = g->ended == 0 && g->payer == uid;
+	const struct seat *seat;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {
+		const struct producer *producer = g->lanes[i].producer;
+
+		if (producer && producer->client->who.uid == uid) {
+			bytes += producer->open * geo->slot_stride;
+			bears = bears || g->ended != 0;
+		}
+	}
+	list_for_each(seat, &g->seats, link) {
+		if (seat->consumer->client->who.uid == uid) {
+			bytes += seat->consumer->hold * geo->slot_stride + ZOE_SEAT_PAGE_BYTES;
+			bears = bears || g->ended != 0;
+		}
+	}
+	return bytes + (bears ? geometry_get_base_bytes(geo) : 0);
 }
 
 void generation_wake(struct generation *g) {

@@ -45,6 +45,7 @@ struct generation {
 	uint32_t number;
 	uint64_t lineage, start;
 	uint64_t ended;  // h + 1; 0 = open
+	uid_t payer;     // whose quota bears it while it is open
 	bool is_adopted; // an earlier broker made it: only closed here, and its roster left alone
 	bool is_sole;    // producers are told that there is only one
 	bool is_broken;  // closed at a number that cannot be: its successor starts a new lineage
@@ -89,6 +90,12 @@ bool generation_has_frames(const struct generation *generation);
 
 /* Memory that its clients can come to use. */
 uint64_t generation_get_bytes(struct generation *generation);
+
+/* What of it a user bears, see quota.h. */
+uint64_t generation_get_bytes_of(const struct generation *generation, uid_t uid);
+
+/* Of that, what it takes without anybody attached. */
+uint64_t geometry_get_base_bytes(const struct zoe_geometry *geo);
 
 /* Wakes all who sleep on it, doorbells included. */
 void generation_wake(struct generation *generation);

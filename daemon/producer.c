@@ -11,7 +11,9 @@
 #include "consumer.h"
 #include "group.h"
 #include "log.h"
+#include "memory.h"
 #include "move.h"
+#include "quota.h"
 #include "registry.h"
 #include "ring_check.h"
 #include "roster.h"
@@ -124,6 +126,7 @@ struct refusal {
 	const struct zoe_msg_header *request;
 	const struct stream_config *config;
 	const char *name;
+	uint64_t n_bytes; // of memory that it would have taken
 };
 
 /* Says that frames of `bytes` are beyond the stream's config. */
@@ -184,6 +187,7 @@ static void refuse_region(const struct refusal *refusal, int error, int32_t hold
 	struct client *client = refusal->client;
 	const struct zoe_msg_header *request = refusal->request;
 	const char *name = refusal->name;
+	char text[MEMORY_TEXT_SIZE];
 
 	switch (error) {
 	case -EBUSY:
@@ -195,9 +199,8 @@ static void refuse_region(const struct refusal *refusal, int error, int32_t hold
 		client_refuse(client, request, error, "stream '%s': grows too often", name);
 		break;
 	case -ENOMEM:
-		client_refuse(client, request, error,
-			"stream '%s': no memory for its frames, memory_limit is %llu bytes", name,
-			(unsigned long long)client->server->memory_limit);
+		client_refuse(client, request, error, "stream '%s': no memory for its frames: %s",
+			name, memory_explain(text, client, refusal->n_bytes));
 		break;
 	default:
 		client_refuse(client, request, error, "stream '%s': cannot make its memory: %s",
@@ -206,10 +209,56 @@ static void refuse_region(const struct refusal *refusal, int error, int32_t hold
 	}
 }
 
+/* What a stream takes with a new region of such frames, for a producer with so many slots. */
+static uint64_t get_region_bytes(
+	const struct stream *stream, uint64_t frame_bytes, uint32_t n_open) {
+	struct zoe_geometry geo;
+
+	if (stream_cut(stream, frame_bytes, &geo) < 0) {
+		return UINT64_MAX;
+	}
+	return geometry_get_base_bytes(&geo) + n_open * geo.slot_stride;
+}
+
+/* What the client's user is to bear with this producer. */
+static uint64_t produce_get_bytes(const struct produce *p) {
+	const struct generation *newest = p->stream->newest;
+	uint64_t bytes;
+
+	if (!newest || newest->ring.geo.slot_bytes < p->frame_bytes) {
+		return get_region_bytes(p->stream, p->frame_bytes, p->open);
+	}
+	bytes = p->open * newest->ring.geo.slot_stride;
+	if (p->stream->n_producers == 0 && newest->payer != p->client->who.uid) {
+		bytes += geometry_get_base_bytes(&newest->ring.geo);
+	}
+	return bytes;
+}
+
+/* Returns: 0; -EDQUOT, and the client has its answer. */
+static int produce_check_quota(const struct produce *p) {
+	char text[MEMORY_TEXT_SIZE];
+	int r = quota_check_memory(
+		p->client->server, p->client->who.uid, produce_get_bytes(p), text);
+
+	if (r < 0) {
+		client_refuse(
+			p->client, &p->msg->header, r, "stream '%s': %s", p->stream->name, text);
+		stream_note_clients(p->stream); /* one just made goes away again */
+	}
+	return r;
+}
+
 static int produce_make_stream(struct produce *p) {
 	struct server *server = p->client->server;
+	char text[MEMORY_TEXT_SIZE];
 	int r = 0;
 
+	if (!p->stream && quota_check_streams(server, p->client->who.uid, text) < 0) {
+		client_refuse(
+			p->client, &p->msg->header, -EDQUOT, "stream '%s': %s", p->name, text);
+		return -EDQUOT;
+	}
 	if (!p->stream) {
 		r = registry_make(server, p->config, p->name, p->client->who.uid, &p->stream);
 	}
@@ -241,6 +290,7 @@ static int produce_make_region(struct produce *p) {
 	if (r < 0) {
 		struct refusal refusal = produce_refusal(p);
 
+		refusal.n_bytes = get_region_bytes(stream, p->frame_bytes, p->open);
 		refuse_region(&refusal, r, holder);
 		stream_note_clients(stream); /* one just made goes away again */
 	}
@@ -325,6 +375,9 @@ static int produce_attach(struct produce *p) {
 		stream_note_clients(stream);
 		return -EBUSY;
 	}
+	if (stream->n_producers == 0) {
+		stream->newest->payer = p->client->who.uid;
+	}
 	producer_join(producer);
 	/* [END] SC: before anybody can see a frame of it. */
 	atomic_store_explicit(&stream->newest->control->stream_ended, 0, memory_order_seq_cst);
@@ -374,7 +427,7 @@ static void produce(struct client *client, const struct zoe_msg_produce *msg) {
 		produce_await_move(&p);
 		return;
 	}
-	if (produce_make_region(&p) < 0 || produce_attach(&p) < 0) {
+	if (produce_check_quota(&p) < 0 || produce_make_region(&p) < 0 || produce_attach(&p) < 0) {
 		return;
 	}
 	stream_note_clients(p.stream);
@@ -464,6 +517,18 @@ static void producer_leave_before(struct producer *producer, uint32_t number) {
 	stream_sweep(producer->stream);
 }
 
+/* Returns: 0; -EDQUOT, and the client has its answer. */
+static int grow_check_quota(const struct refusal *refusal) {
+	struct client *client = refusal->client;
+	char text[MEMORY_TEXT_SIZE];
+	int r = quota_check_memory(client->server, client->who.uid, refusal->n_bytes, text);
+
+	if (r < 0) {
+		client_refuse(client, refusal->request, r, "stream '%s': %s", refusal->name, text);
+	}
+	return r;
+}
+
 void producer_grow(struct client *client, const struct zoe_packet *packet) {
 	const struct zoe_msg_grow *msg = (const void *)packet->bytes;
 	struct zoe_msg_header reply = {
@@ -497,6 +562,12 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
 	if (stream->newest && client->producer->generation == stream->newest &&
 		msg->generation == stream->newest->number &&
 		msg->frame_bytes > stream->newest->ring.geo.slot_bytes) {
+		refusal.n_bytes =
+			get_region_bytes(stream, msg->frame_bytes, client->producer->open);
+		r = grow_check_quota(&refusal);
+		if (r < 0) {
+			return;
+		}
 		r = move_check(stream, &holder);
 		if (r == 0) {
 			r = move_start(stream, msg->frame_bytes);
@@ -505,6 +576,7 @@ void producer_grow(struct client *client, const struct zoe_packet *packet) {
 			refuse_region(&refusal, r, holder);
 			return;
 		}
+		stream->newest->payer = client->who.uid;
 	}
 	client_send(client, &reply, NULL, 0);
 }

@@ -73,8 +73,8 @@ struct zoe_frame {
 /* Attaches to a stream as a consumer. Waits up to timeout_ms for the stream to be known to the
  * broker (a stream without a producer is no error: next() waits for it). *out is the caller's:
  * zoe_consumer_close().
- * Returns: 0; -ENOENT no such stream (did you mean ...); -EACCES; -EBUSY all seats taken; -EINVAL;
- * -ENOMEM; -ETIMEDOUT; as zoe_client_connect(). */
+ * Returns: 0; -ENOENT no such stream (did you mean ...); -EACCES; -EBUSY all seats taken; -EDQUOT
+ * our user has all that one may have; -EINVAL; -ENOMEM; -ETIMEDOUT; as zoe_client_connect(). */
 ZOE_EXPORT int zoe_consumer_open(struct zoe_client *c, const char *stream,
 	const struct zoe_consumer_options *opt, struct zoe_consumer **out);
 

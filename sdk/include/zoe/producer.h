@@ -52,6 +52,7 @@ struct zoe_slot {
  * may produce. *out is the caller's: zoe_producer_close(). With timeout_ms 0 it returns at once,
  * attached or not, and later calls go on attaching.
  * Returns: 0; -EACCES; -ENOENT no such stream (did you mean ...); -EBUSY all producer seats taken;
+ * -EDQUOT our user has all that one may have;
  * -EMSGSIZE format larger than max_frame; -ENOMEM memory_limit, or none here; -EINVAL; -ETIMEDOUT;
  * as zoe_client_connect(). With timeout 0 only -EINVAL, -ENOMEM, -EMFILE, -ECHILD. */
 ZOE_EXPORT int zoe_producer_open(struct zoe_client *c, const char *stream,
@@ -87,7 +88,8 @@ ZOE_EXPORT int zoe_producer_get_interval(struct zoe_producer *p, uint64_t *inter
  * Where a reliable reader has not taken the oldest frame yet, the config's `when_full` decides:
  * drop: -EAGAIN at once; block: waits. Each refusal counts as a frame dropped.
  * Returns: 0 and *out; -EAGAIN nothing free (timeout 0) or not attached yet; -ETIMEDOUT;
- * -EINPROGRESS growing (timeout 0); -EMSGSIZE larger than max_frame; -EBUSY all `open` slots
+ * -EINPROGRESS growing (timeout 0); -EMSGSIZE larger than max_frame; -EDQUOT, -ENOMEM cannot grow;
+ * -EBUSY all `open` slots
  * are on loan; -EOWNERDEAD declared dead: close; -EMFILE no descriptor for a seat; -EINVAL format;
  * -EACCES; -ENOENT; -ECONNABORTED an admin has taken us off the stream, or our right to produce;
  * -EPIPE the stream was removed; -EPROTO; -ECHILD. */
