@@ -114,33 +114,56 @@ static uint64_t mib(uint64_t bytes) {
 	return bytes / MIB + (bytes % MIB != 0);
 }
 
+uint64_t config_get_bytes(const struct config *config) {
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < config->n_streams; i++) {
+		if (!config->streams[i].is_pattern) {
+			sum += stream_config_get_bytes(&config->streams[i]);
+		}
+	}
+	return sum;
+}
+
+static const struct stream_config *find_largest(const struct config *config) {
+	const struct stream_config *largest = NULL;
+
+	for (size_t i = 0; i < config->n_streams; i++) {
+		const struct stream_config *stream = &config->streams[i];
+
+		if (!stream->is_pattern && (!largest || stream_config_get_bytes(stream) >
+								stream_config_get_bytes(largest))) {
+			largest = stream;
+		}
+	}
+	return largest;
+}
+
 /* Named streams may all live at once; a pattern must be good for one stream at least. */
 void check_memory(const struct config *config, struct config_errors *errors) {
-	uint64_t limit = config->broker.memory_limit;
-	uint64_t sum = 0;
+	uint64_t limit = config->broker.memory_limit, sum = config_get_bytes(config);
+	const struct stream_config *largest = find_largest(config);
+	bool has_too_large = false;
 
 	for (size_t i = 0; i < config->n_streams; i++) {
 		const struct stream_config *stream = &config->streams[i];
 		uint64_t bytes = stream_config_get_bytes(stream);
-		bool was_within = sum <= limit;
 
 		if (bytes > limit) {
+			has_too_large = true;
 			config_errors_add(errors, stream->line, stream->col,
 				"'%s' needs %" PRIu64 "MiB with one producer and one consumer "
 				"(%u + %u + %u slots), but memory_limit is %" PRIu64 "MiB",
 				stream->name, mib(bytes), stream->slots, stream->open, stream->hold,
 				limit / MIB);
-			continue;
 		}
-		if (stream->is_pattern) {
-			continue;
-		}
-		sum += bytes;
-		if (was_within && sum > limit) {
-			config_errors_add(errors, stream->line, stream->col,
-				"up to '%s' the named streams need %" PRIu64 "MiB together, but "
-				"memory_limit is %" PRIu64 "MiB",
-				stream->name, mib(sum), limit / MIB);
-		}
+	}
+	if (largest && sum > limit && !has_too_large) {
+		config_errors_add(errors, largest->line, largest->col,
+			"the named streams need %" PRIu64 "MiB together, with one producer and one "
+			"consumer each, but memory_limit is %" PRIu64
+			"MiB; the largest is '%s', %" PRIu64 "MiB",
+			mib(sum), limit / MIB, largest->name,
+			mib(stream_config_get_bytes(largest)));
 	}
 }

@@ -187,6 +187,9 @@ uint32_t stream_config_get_changes(
 bool broker_config_get_changes(
 	const struct broker_config *before, const struct broker_config *after, FILE *out);
 
+/* What all named streams need so, together. */
+uint64_t config_get_bytes(const struct config *config);
+
 /* A stream's name: 1-96 bytes of [A-Za-z0-9._:+@-] in parts between "/", no "." or ".." part. */
 bool name_is_valid(const char *name);
 #endif

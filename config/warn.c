@@ -95,6 +95,27 @@ static void warn_admin(const struct stream_config *stream, struct config_errors 
 	}
 }
 
+/* What the kernel says of users and groups that have no number here: they may be anybody. */
+#define OVERFLOW_ID 65534u
+
+static void warn_unknown(const struct stream_config *stream, struct config_errors *warnings) {
+	for (size_t i = 0; i < schema_access.n_keys; i++) {
+		const struct schema_key *right = &schema_access.keys[i];
+		const struct access_list *list = get_list(stream, right);
+		bool has_user = has_id(list->uids, list->n_uids, OVERFLOW_ID);
+
+		if (has_user || has_id(list->gids, list->n_gids, OVERFLOW_ID)) {
+			struct config_source at = find_place(stream, &schema_access, right->name);
+
+			config_errors_add(warnings, at.line, at.col,
+				"'%s': %s: %s 65534 stands for all that have no number here; "
+				"%s",
+				stream->name, right->name, has_user ? "user" : "group",
+				has_user ? "only 'any' lets it in" : "it may be anybody's");
+		}
+	}
+}
+
 /* Who may feed it besides the broker's user has to do with a user's share. */
 static void warn_share(const struct config *config, const struct stream_config *stream,
 	struct config_errors *warnings) {
@@ -242,6 +263,7 @@ void config_find_warnings(const struct config *config, struct config_errors *war
 		warn_nobody(stream, warnings);
 		warn_reliable(stream, warnings);
 		warn_admin(stream, warnings);
+		warn_unknown(stream, warnings);
 		warn_share(config, stream, warnings);
 	}
 	warn_unreached(config, warnings);

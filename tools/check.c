@@ -8,10 +8,13 @@
 #include "config.h"
 #include "tool.h"
 
+#define MIB (1024u * 1024u)
+
 struct verdict {
 	const char *path;
 	bool is_ok;
 	size_t n_streams;
+	uint64_t bytes, limit;              // that the named streams need, and may have
 	const struct config_errors *errors; // or warnings
 };
 
@@ -32,6 +35,8 @@ static void print_json(const struct verdict *v) {
 	printf("{\"file\": ");
 	tool_print_json_string(stdout, v->path);
 	printf(", \"ok\": %s, \"streams\": %zu", v->is_ok ? "true" : "false", v->n_streams);
+	printf(", \"needed_bytes\": %llu, \"limit_bytes\": %llu", (unsigned long long)v->bytes,
+		(unsigned long long)v->limit);
 	print_list("errors", v->errors, v->errors->are_warnings);
 	print_list("warnings", v->errors, !v->errors->are_warnings);
 	printf("}\n");
@@ -43,10 +48,17 @@ static void print_text(const struct verdict *v) {
 	if (errors->n_errors > 0 || errors->n_dropped > 0) {
 		config_errors_print(errors, stderr, isatty(STDERR_FILENO));
 	}
-	if (v->is_ok) {
-		printf("%s: ok: %zu stream%s\n", v->path, v->n_streams,
-			v->n_streams == 1 ? "" : "s");
+	if (!v->is_ok) {
+		return;
 	}
+	printf("%s: ok: %zu stream%s", v->path, v->n_streams, v->n_streams == 1 ? "" : "s");
+	if (v->bytes > 0) {
+		printf("; the named ones need %llu of %llu MiB, with a producer and a consumer "
+		       "each",
+			(unsigned long long)((v->bytes + MIB - 1) / MIB),
+			(unsigned long long)(v->limit / MIB));
+	}
+	putchar('\n');
 }
 
 static int check(
@@ -59,6 +71,8 @@ static int check(
 		config_find_warnings(config, errors);
 		verdict.is_ok = !is_strict || errors->n_errors == 0;
 		verdict.n_streams = config->n_streams;
+		verdict.bytes = config_get_bytes(config);
+		verdict.limit = config->broker.memory_limit;
 	}
 	config_destroy(config);
 	if (tool->is_json) {

@@ -187,11 +187,10 @@ static const struct bad_text bad_texts[] = {
 	 "streams:\n  a: {max_bytes: 1MiB, metadata: 0}\n",
 		"t:4:3: error: 'a' needs 10MiB with one producer and one consumer (6 + 1 + 3 "
 		"slots), but memory_limit is 9MiB\n"},
-	{"version: 1\nbroker: {memory_limit: 19MiB}\ndefaults: {max_bytes: 1MiB, metadata: 0}\n"
-	 "streams:\n  a: {}\n  b: {}\n  c: {}\n",
-		"t:6:3: error: up to 'b' the named streams need 20MiB together, but memory_limit "
-		"is "
-		"19MiB\n"},
+	{"version: 1\nbroker: {memory_limit: 20MiB}\ndefaults: {max_bytes: 1MiB, metadata: 0}\n"
+	 "streams:\n  a: {max_bytes: 256KiB}\n  b: {}\n  \"p*\": {}\n  c: {slots: 7}\n",
+		"t:8:3: error: the named streams need 24MiB together, with one producer and one "
+		"consumer each, but memory_limit is 20MiB; the largest is 'c', 11MiB\n"},
 	/* all at once, in the text's order */
 	{TEXT_DESK "    slots: 1\n    hold: 9\n  wall: {max_byte: 1}\nversoin: 1\n",
 		"t:5:12: error: slots: 1 is too small, need at least 2\n"

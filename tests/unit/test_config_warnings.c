@@ -40,6 +40,12 @@ static const struct odd_text odd_texts[] = {
 		"t:6:14: warning: 'desk': anybody may put its clients out\n"},
 	{"version: 1\ndefaults: {max_bytes: 1, access: {admin: [any]}}\nstreams: {a: {}}\n",
 		"t:2:35: warning: anybody may reload the broker's config and put clients out\n"},
+	/* who is everybody and nobody */
+	{TEXT_DESK LATER "{consume: [any, \"user:65534\"], list: [\"group:65534\"]}\n",
+		"t:6:14: warning: 'desk': consume: user 65534 stands for all that have no number "
+		"here; only 'any' lets it in\n"
+		"t:6:44: warning: 'desk': list: group 65534 stands for all that have no number "
+		"here; it may be anybody's\n"},
 	/* the socket's mode */
 	{"version: 1\nbroker: {socket_mode: \"0600\"}\ndefaults: {max_bytes: 1}\nstreams:\n"
 	 "  a: {}\n  b: {access: {consume: [\"group:70007\", owner], list: [any]}}\n"
