@@ -48,6 +48,11 @@ static int run(int argc, char **argv) {
 		printf("zoe %s (libzoetrope %s)\n", ZOETROPE_VERSION, zoe_get_version());
 		return TOOL_DONE;
 	}
+	if (strcmp(argv[1], "complete") == 0) {
+		rc = complete_run(&tool, argc - 1, argv + 1);
+		tool_finish(&tool);
+		return rc;
+	}
 	tool.command = command_find(argv[1]);
 	if (tool.command == NULL) {
 		return fail_command(argv[1]);

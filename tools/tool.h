@@ -117,6 +117,7 @@ extern const struct command commands[]; // ends with a NULL name
 int bench_run(struct tool *tool, int argc, char **argv);
 int capture_run(struct tool *tool, int argc, char **argv);
 int check_run(struct tool *tool, int argc, char **argv);
+int complete_run(struct tool *tool, int argc, char **argv);
 int kick_run(struct tool *tool, int argc, char **argv);
 int list_run(struct tool *tool, int argc, char **argv);
 int push_run(struct tool *tool, int argc, char **argv);

@@ -50,6 +50,9 @@ libexec/zoetrope/zoe-bench
 ? share/man/man7/zoetrope-protocol.7
 ? share/man/man7/zoetrope-ring.7
 ? share/man/man8/zoetroped.8
+share/bash-completion/completions/zoe
+share/fish/vendor_completions.d/zoe.fish
+share/zsh/site-functions/_zoe
 share/zoetrope/examples/cameras.yaml
 share/zoetrope/examples/consumer.c
 share/zoetrope/examples/example.yaml
