@@ -14,18 +14,23 @@
 #include "ring_check.h"
 #include "wire.h"
 
+void peer_init(struct peer *peer) {
+	*peer = (struct peer){.fd = -1};
+}
+
 bool peer_open(struct peer *peer, const char *path) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	must(fd >= 0 && strlen(path) < sizeof(address.sun_path));
+	must(peer->fd < 0 && fd >= 0 && strlen(path) < sizeof(address.sun_path));
 	memcpy(address.sun_path, path, strlen(path));
-	*peer = (struct peer){.fd = -1};
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		close(fd);
 		return false;
 	}
 	peer->fd = fd;
+	peer->nonce = 0;
+	peer->n_seats = 0;
 	return true;
 }
 
@@ -40,19 +45,33 @@ static void peer_forget(struct peer *peer) {
 	unmap(&peer->ring, (size_t)peer->geometry.ring_bytes);
 	unmap(&peer->seat, ZOE_SEAT_PAGE_BYTES);
 	unmap(&peer->group, ZOE_SEAT_PAGE_BYTES);
+	while (peer->n_kept > 0) {
+		close(peer->kept[--peer->n_kept]);
+	}
+}
+
+void peer_hang_up(struct peer *peer) {
+	if (peer->fd >= 0) {
+		close(steal_fd(&peer->fd));
+	}
 }
 
 void peer_close(struct peer *peer) {
-	if (peer->fd >= 0) {
-		close(peer->fd);
-	}
+	peer_hang_up(peer);
 	peer_forget(peer);
-	*peer = (struct peer){.fd = -1};
+	peer_init(peer);
 }
 
 void peer_send(const struct peer *peer, const void *bytes, size_t size) {
 	if (peer->fd >= 0) {
 		(void)send(peer->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+void peer_return(
+	const struct peer *peer, const struct peer *whose, const struct zoe_msg_return *what) {
+	if (peer->fd >= 0) {
+		(void)zoe_wire_send(peer->fd, &what->header, whose->kept, whose->n_kept);
 	}
 }
 
@@ -73,7 +92,23 @@ static void *map(int fd, size_t size) {
 	return at;
 }
 
-static void take_region(struct peer *peer, const struct zoe_packet *packet) {
+/* Keeps what it would hand in. */
+static void keep(struct peer *peer, struct zoe_packet *packet, const struct zoe_msg_region *msg) {
+	bool is_producer = peer->role == PEER_PRODUCER;
+
+	peer->n_kept = is_producer ? 3 : 1;
+	for (uint32_t i = 0; i < peer->n_kept; i++) {
+		peer->kept[i] = zoe_packet_steal_fd(packet, is_producer ? i : 3);
+	}
+	memset(&peer->own, 0, sizeof(peer->own));
+	zoe_msg_init(&peer->own, ZOE_MSG_RETURN, 0);
+	peer->own.generation = msg->generation;
+	peer->own.lineage = msg->lineage;
+	peer->own.consumer = msg->consumer;
+	peer->own.seat = msg->seat;
+}
+
+static void take_region(struct peer *peer, struct zoe_packet *packet) {
 	const struct zoe_msg_region *msg = zoe_packet_get(packet, sizeof(*msg));
 	bool is_producer = peer->role == PEER_PRODUCER;
 
@@ -96,6 +131,7 @@ static void take_region(struct peer *peer, const struct zoe_packet *packet) {
 	if (is_producer) {
 		must(packet->n_fds == 3 && msg->owner > 63 && msg->owner <= 0xfff);
 		peer->ring = map(packet->fds[0], (size_t)msg->geometry.ring_bytes);
+		keep(peer, packet, msg);
 		return;
 	}
 	must(peer->role == PEER_CONSUMER && (packet->n_fds == 4 || packet->n_fds == 5));
@@ -106,6 +142,7 @@ static void take_region(struct peer *peer, const struct zoe_packet *packet) {
 		check_memory(packet->fds[4], ZOE_SEAT_PAGE_BYTES, true);
 		peer->group = map(packet->fds[4], ZOE_SEAT_PAGE_BYTES);
 	}
+	keep(peer, packet, msg);
 }
 
 static void take_seat(struct peer *peer, const struct zoe_packet *packet) {
@@ -137,7 +174,7 @@ static void check_refusal(const struct zoe_packet *packet) {
 	}
 }
 
-static void take_reply(struct peer *peer, const struct zoe_packet *packet) {
+static void take_reply(struct peer *peer, struct zoe_packet *packet) {
 	switch (packet->header.type) {
 	case ZOE_MSG_HELLO: {
 		const struct zoe_msg_welcome *msg = zoe_packet_get(packet, sizeof(*msg));

@@ -25,16 +25,30 @@ struct peer {
 	struct zoe_geometry geometry;
 	void *ring, *seat, *group; // NULL = none; ring: a producer's
 	uint32_t owner;
+	/* What it would hand in to another broker: a producer's ring, frames, control; a consumer's
+	 * seat. Outlives the connection. */
+	int kept[3];
+	uint32_t n_kept;
+	struct zoe_msg_return own;
 };
+
+void peer_init(struct peer *peer);
 
 /* Connects. Returns: whether it did. */
 bool peer_open(struct peer *peer, const char *path);
+
+/* Hangs up; what it holds, it holds. */
+void peer_hang_up(struct peer *peer);
 
 /* Hangs up and lets go of everything. */
 void peer_close(struct peer *peer);
 
 /* Sends size bytes as they are; of no interest whether they go out. */
 void peer_send(const struct peer *peer, const void *bytes, size_t size);
+
+/* Hands in what `whose` has, under `what`. */
+void peer_return(
+	const struct peer *peer, const struct peer *whose, const struct zoe_msg_return *what);
 
 /* Takes all that has come, and checks it. n_last counts the answers that were complete: replies
  * without MORE. */

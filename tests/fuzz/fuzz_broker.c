@@ -10,28 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adopt.h"
+#include "broker_books.h"
 #include "broker_peer.h"
+#include "broker_start.h"
 #include "client.h"
-#include "config.h"
-#include "consumer.h"
-#include "generation.h"
-#include "producer.h"
 #include "server.h"
 #include "stream.h"
 
-enum { N_PEERS = 6, WITNESS = N_PEERS, MAX_STEPS = 100, MAX_BYTES = 2048 };
-
-static const char config_text[] =
-	"version: 1\n"
-	"broker: {memory_limit: 24MiB, log_level: error}\n"
-	"defaults:\n"
-	"  access: {produce: [any], consume: [any], list: [any], reliable: [any], admin: [any]}\n"
-	"streams:\n"
-	"  a: {max_bytes: 1MiB, slots: 2, producers: 2, open: 2, consumers: 3, hold: 2,"
-	" metadata: 64}\n"
-	"  b: {max_frame: 64x64 XR24, slots: 3, when_full: block, patience: 1ms, consumers: 8}\n"
-	"  \"q/*\": {max_bytes: 64KiB, slots: 2, max_streams: 2, producers: 3, linger: 1s}\n"
-	"  \"**\": {max_bytes: 4KiB, max_streams: 1, linger: 0s}\n";
+enum { N_PEERS = 5, STRANGER_UID = 12345, WITNESS = N_PEERS, MAX_STEPS = 100, MAX_BYTES = 2048 };
 
 static const char *const names[] = {"a", "b", "q/1", "q/2", "q/3", "x", "a-2", "", "../a"};
 static const char *const groups[] = {"", "g", "h"};
@@ -40,6 +27,7 @@ struct world {
 	struct server *server;
 	struct peer peers[N_PEERS + 1];
 	uint64_t n_connections;
+	bool has_new_config;
 };
 
 /* One round of the loop, and what it does before it would sleep. */
@@ -82,13 +70,25 @@ static void peer_greet(struct world *w, struct peer *peer) {
 }
 
 static void step_connect(struct world *w, struct peer *peer, struct input *in) {
+	struct client *client = NULL;
+
 	if (peer->fd >= 0 || !peer_open(peer, w->server->socket_path)) {
 		return;
 	}
 	world_run(w);
 	if (input_below(in, 16) != 15) {
 		peer_greet(w, peer);
+		client = find_client(w, peer);
 	}
+	if (client && peer->number % 2) {
+		client->who.uid = STRANGER_UID;
+	}
+}
+
+static void witness_come(struct world *w) {
+	must(peer_open(&w->peers[WITNESS], w->server->socket_path));
+	world_run(w);
+	peer_greet(w, &w->peers[WITNESS]);
 }
 
 /* Any bytes under any type; the size tells the truth but for one time in eight. */
@@ -219,6 +219,55 @@ static void step_scribble(const struct peer *peer, struct input *in) {
 	}
 }
 
+/* What one has of an earlier broker, or of this one, or somebody else has. */
+static void step_return(struct world *w, const struct peer *peer, struct input *in) {
+	uint32_t whose = input_below(in, 2 * N_PEERS), edit = input_below(in, 8);
+	const struct peer *other = whose < N_PEERS ? &w->peers[whose] : peer;
+	struct zoe_msg_return msg = other->own;
+
+	if (msg.header.size == 0) {
+		zoe_msg_init(&msg, ZOE_MSG_RETURN, 0);
+	}
+	msg.generation += edit == 1;
+	msg.seat += edit == 2;
+	msg.consumer += edit == 3;
+	msg.lineage += edit == 4;
+	peer_return(peer, other, &msg);
+}
+
+/* The broker is killed, and another one comes. */
+static void step_restart(struct world *w) {
+	for (uint32_t i = 0; i <= N_PEERS; i++) {
+		peer_receive(&w->peers[i]);
+		peer_hang_up(&w->peers[i]);
+	}
+	server_destroy(w->server);
+	w->server = broker_start();
+	w->has_new_config = false;
+	witness_come(w);
+}
+
+static void step_administer(struct world *w, const struct peer *peer, struct input *in) {
+	struct zoe_msg_reload reload = {.flags = input_below(in, 2)};
+	struct zoe_msg_kick kick;
+
+	if (input_below(in, 2)) {
+		zoe_msg_init(&reload, ZOE_MSG_RELOAD, 8);
+		w->server->config_path = broker_get_config_path(input_u8(in));
+		w->has_new_config = true;
+		peer_send(peer, &reload, sizeof(reload));
+		return;
+	}
+	memset(&kick, 0, sizeof(kick));
+	zoe_msg_init(&kick, ZOE_MSG_KICK, 10);
+	snprintf(kick.name, sizeof(kick.name), "%s", names[input_below(in, n_elements(names))]);
+	kick.pid = input_below(in, 4) ? 0 : getpid();
+	if (kick.pid == 0) {
+		snprintf(kick.app, sizeof(kick.app), "%u", input_below(in, 12));
+	}
+	peer_send(peer, &kick, sizeof(kick));
+}
+
 /* The connection ends; its process lives on, or not. */
 static void step_end(struct world *w, struct peer *peer, struct input *in) {
 	struct client *client = find_client(w, peer);
@@ -227,134 +276,93 @@ static void step_end(struct world *w, struct peer *peer, struct input *in) {
 		client->is_dead = true;
 		client_doom(client);
 	}
-	peer_close(peer);
+	if (input_below(in, 2)) {
+		peer_close(peer);
+	} else {
+		peer_hang_up(peer);
+	}
+}
+
+static void timer_fire(struct world *w, struct ev_timer *timer) {
+	if (ev_is_active(timer)) {
+		ev_feed_event(w->server->loop, timer, EV_TIMER);
+	}
 }
 
 /* Time passes for one timer that runs, but for the witness, which would not keep anyone waiting. */
 static void step_time(struct world *w, struct input *in) {
-	uint32_t at = input_below(in, 8), what = input_below(in, 4);
+	uint32_t at = input_below(in, 8), what = input_below(in, 6);
 	const struct client *witness = find_client(w, &w->peers[WITNESS]);
 	struct client *client;
 	struct stream *stream;
 
 	list_for_each(client, &w->server->clients, link) {
-		struct ev_timer *timer = what == 0 ? &client->timer : &client->retry;
-
-		if (client != witness && what < 2 && at-- == 0 && ev_is_active(timer)) {
-			ev_feed_event(w->server->loop, timer, EV_TIMER);
+		if (client != witness && what < 2 && at-- == 0) {
+			timer_fire(w, what == 0 ? &client->timer : &client->retry);
 		}
 	}
 	list_for_each(stream, &w->server->registry.streams, link) {
-		struct ev_timer *timer = what == 2 ? &stream->linger : &stream->sweep;
-
-		if (what >= 2 && at-- == 0 && ev_is_active(timer)) {
-			ev_feed_event(w->server->loop, timer, EV_TIMER);
+		if (what < 2 || at-- != 0) {
+			continue;
+		}
+		if (what == 5 && stream->adoption) {
+			timer_fire(w, &stream->adoption->settle);
+		} else if (what < 5) {
+			timer_fire(w, what == 2   ? &stream->linger
+				      : what == 3 ? &stream->sweep
+						  : &stream->hearing);
 		}
 	}
 }
 
-static void check_generation(const struct stream *stream, const struct generation *g) {
-	uint32_t n_lanes = 0;
-	struct seat *seat;
-
-	for (uint32_t i = 0; i < ZOE_MAX_LANES; i++) {
-		n_lanes += g->lanes[i].producer != NULL;
+/* Steps that need no connection. Returns: whether it was one. */
+static bool world_step_apart(struct world *w, struct peer *peer, struct input *in, uint32_t what) {
+	if (what == 0) {
+		step_connect(w, peer, in);
+	} else if (what == 1) {
+		step_scribble(peer, in);
+	} else if (what == 2) {
+		step_time(w, in);
+	} else if (what == 3) {
+		peer_receive(peer);
+	} else if (what == 4 && input_below(in, 8) == 7) {
+		step_restart(w);
 	}
-	must(n_lanes == g->n_lanes && g->stream == stream);
-	for (uint32_t i = 0; i < ZOE_MAX_SEATS; i++) {
-		must(!g->listed[i] || (g->listed[i]->index == i && g->listed[i]->is_listed));
-	}
-	list_for_each(seat, &g->seats, link) {
-		must(seat->generation == g && seat->consumer->stream == stream);
-		must(!seat->is_listed || g->listed[seat->index] == seat);
-	}
-	must((g->ended != 0) == (g != stream->newest));
-	must(atomic_load_explicit(&g->control->roster, memory_order_relaxed) == g->roster);
-	must(atomic_load_explicit(&g->control->ended, memory_order_relaxed) == g->ended);
-}
-
-static void check_stream(const struct stream *stream) {
-	uint32_t n_producers = 0, n_consumers = 0;
-	const struct generation *g;
-	struct producer *producer;
-	struct consumer *consumer;
-
-	list_for_each(producer, &stream->producers, link) {
-		must(producer->stream == stream && producer->client->producer == producer);
-		n_producers++;
-	}
-	list_for_each(consumer, &stream->consumers, link) {
-		must(consumer->stream == stream && consumer->client->consumer == consumer);
-		n_consumers++;
-	}
-	must(n_producers == stream->n_producers && n_producers <= stream->config->producers);
-	must(n_consumers == stream->n_consumers && n_consumers <= stream->config->consumers);
-	list_for_each(g, &stream->generations, link) {
-		check_generation(stream, g);
-	}
-}
-
-static void check_server(const struct server *server) {
-	const struct stream *stream;
-	const struct client *client;
-	uint32_t n_clients = 0, n_streams = 0;
-
-	list_for_each(client, &server->clients, link) {
-		n_clients++;
-		must((client->producer != NULL) + (client->consumer != NULL) +
-				(client->turn != NULL) <=
-			1);
-	}
-	must(n_clients == server->n_clients);
-	list_for_each(stream, &server->registry.streams, link) {
-		n_streams++;
-		check_stream(stream);
-	}
-	must(n_streams == server->registry.n_streams);
+	return what <= 4;
 }
 
 static void world_step(struct world *w, struct input *in) {
-	uint32_t what = input_below(in, 14);
+	uint32_t what = input_below(in, 18);
 	struct peer *peer = &w->peers[input_below(in, N_PEERS)];
 
-	switch (what) {
-	case 0:
-		step_connect(w, peer, in);
-		break;
-	case 1:
-		step_raw(peer, in);
-		break;
-	case 2:
-	case 3:
-		step_produce(peer, in);
-		break;
-	case 4:
-	case 5:
-		step_consume(peer, in);
-		break;
-	case 6:
-		step_short(peer, in);
-		break;
-	case 7:
-	case 8:
-		step_tell(peer, in);
-		break;
-	case 9:
-	case 10:
-		step_scribble(peer, in);
-		return; /* what it is good for shows later */
-	case 11:
-		peer_receive(peer);
+	if (world_step_apart(w, peer, in, what)) {
+		return; /* what it is good for shows after the next one */
+	}
+	if (peer->fd < 0) {
 		return;
-	case 12:
+	}
+	if (what == 5) {
+		step_raw(peer, in);
+	} else if (what < 8) {
+		step_produce(peer, in);
+	} else if (what < 10) {
+		step_consume(peer, in);
+	} else if (what == 10) {
+		step_short(peer, in);
+	} else if (what < 13) {
+		step_tell(peer, in);
+	} else if (what < 15) {
+		step_return(w, peer, in);
+	} else if (what == 15) {
+		step_administer(w, peer, in);
+	} else if (what == 16) {
 		step_end(w, peer, in);
-		break;
-	default:
-		step_time(w, in);
-		break;
+	} else {
+		peer_receive(peer); /* and speaks: who reads never is dropped */
+		step_scribble(peer, in);
 	}
 	world_run(w);
-	check_server(w->server);
+	books_check(w->server, w->has_new_config);
 }
 
 /* The one that did nothing wrong asks for the list, and has it to the end. */
@@ -385,7 +393,7 @@ static void check_nothing_left(struct world *w) {
 		}
 	}
 	world_run(w);
-	check_server(w->server);
+	books_check(w->server, w->has_new_config);
 	must(w->server->n_clients == 1 && list_is_empty(&w->server->registry.parked));
 	list_for_each(stream, &w->server->registry.streams, link) {
 		must(!stream_has_clients(stream));
@@ -393,54 +401,15 @@ static void check_nothing_left(struct world *w) {
 	}
 }
 
-static const struct config *config_get(void) {
-	static struct config *config;
-	struct config_errors errors;
-
-	if (!config) {
-		config_errors_init(&errors);
-		if (config_parse(&config, config_text, strlen(config_text), "fuzz", &errors) != 0) {
-			config_errors_print(&errors, stderr, true);
-			abort();
-		}
-		config_errors_finish(&errors);
-	}
-	return config;
-}
-
-static char socket_dir[32], socket_path[64];
-
-static void socket_dir_remove(void) {
-	char lock[sizeof(socket_path) + 8];
-
-	snprintf(lock, sizeof(lock), "%s.lock", socket_path);
-	(void)unlink(lock);
-	(void)rmdir(socket_dir);
-}
-
-static const char *socket_get(void) {
-	if (!socket_path[0]) {
-		temporary_make(socket_dir, sizeof(socket_dir));
-		snprintf(socket_path, sizeof(socket_path), "%s/socket", socket_dir);
-		atexit(socket_dir_remove);
-	}
-	return socket_path;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	struct server_options options = {
-		.config = config_get(), .config_path = "fuzz", .socket = socket_get()};
 	struct input in = {data, size};
 	unsigned n_open = fds_count();
-	struct world w = {0};
+	struct world w = {.server = broker_start()};
 
-	must(server_create(&w.server, &options) == 0);
 	for (uint32_t i = 0; i <= N_PEERS; i++) {
-		w.peers[i].fd = -1;
+		peer_init(&w.peers[i]);
 	}
-	must(peer_open(&w.peers[WITNESS], w.server->socket_path));
-	world_run(&w);
-	peer_greet(&w, &w.peers[WITNESS]);
+	witness_come(&w);
 	for (unsigned i = 0; i < MAX_STEPS && in.left > 0; i++) {
 		world_step(&w, &in);
 	}

@@ -34,7 +34,7 @@ def choose(features):
     sizes = {path: os.path.getsize(path) for path in features}
     left = {path for path in features if sizes[path] <= MAX_FILE_BYTES}
     while left and len(chosen) < MAX_FILES:
-        best = max(sorted(left), key=lambda path: len(features[path] - seen) / (sizes[path] + 300))
+        best = max(sorted(left), key=lambda path: len(features[path] - seen) / (sizes[path] + 2000))
         if not features[best] - seen:
             break
         left.discard(best)
@@ -49,11 +49,12 @@ def choose(features):
 def keep(build, target):
     program = f"{build}/tests/fuzz/fuzz_{target}"
     corpus = f"tests/fuzz/corpus/{target}"
+    os.makedirs(corpus, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         control, all_files = f"{work}/control", f"{work}/all"
         os.mkdir(all_files)
         for source in (f"{build}/corpus/{target}", corpus, f"tests/fuzz/regressions/{target}"):
-            for name in os.listdir(source):
+            for name in os.listdir(source) if os.path.isdir(source) else []:
                 shutil.copy(f"{source}/{name}", f"{all_files}/{name}")
         os.mkdir(f"{work}/out")
         subprocess.run([program, "-merge=1", f"-merge_control_file={control}", f"{work}/out",
