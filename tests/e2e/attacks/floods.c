@@ -13,6 +13,7 @@
 #include "rogue.h"
 
 #define MANY 200u
+#define MOST 64u /* connections of a user that is not the broker's */
 #define N_FLOODERS 16
 
 /* Returns: a connection that never blocks, or -1. */
@@ -42,26 +43,42 @@ static void close_all(const int *fds, unsigned n) {
 	}
 }
 
-/* As many as one can get, kept. */
-static void flood_of_connections(const struct scene *scene) {
-	int fds[MANY];
+/* Closes those that were hung up on. Returns: how many are left. */
+static unsigned keep_open(int *fds, unsigned n) {
 	unsigned n_open = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (fds[i] >= 0 && !is_open(fds[i])) {
+			close(fds[i]);
+			fds[i] = -1;
+		}
+		n_open += fds[i] >= 0;
+	}
+	return n_open;
+}
+
+/* As many as one can get, kept; and what of them is left when the broker has seen them all. */
+static void flood_of_connections(const struct scene *scene) {
 	uint64_t start = now_ms();
+	unsigned n_open = MANY, n = 0;
+	int fds[MANY];
 
 	memset(fds, 0xff, sizeof(fds));
 	while (attack_goes_on(start)) {
-		n_open = 0;
 		for (unsigned i = 0; i < MANY; i++) {
-			if (fds[i] >= 0 && !is_open(fds[i])) {
-				close(fds[i]);
-				fds[i] = -1;
-			}
+			n += fds[i] < 0;
 			fds[i] = fds[i] < 0 ? knock(scene) : fds[i];
-			n_open += is_open(fds[i]);
 		}
+		(void)keep_open(fds, MANY);
 	}
-	attack_claim(!scene->is_stranger || n_open < MANY, "%u connections are let in", n_open);
-	attack_saw("%u of %u kept open", n_open, MANY);
+	while (scene->is_stranger && n_open > MOST && now_ms() - start < 4000) {
+		poll(NULL, 0, 20);
+		n_open = keep_open(fds, MANY);
+	}
+	n_open = keep_open(fds, MANY);
+	attack_claim(!scene->is_stranger || (n_open > 0 && n_open <= MOST),
+		"%u connections are let in", n_open);
+	attack_saw("%u of %u let in", n_open, n);
 	close_all(fds, MANY);
 }
 
