@@ -224,8 +224,8 @@ bool adopt_producer(struct stream *stream, struct client *client, uint64_t frame
 	client->hand_in = NULL;
 	hand_in_destroy(hand_in);
 	if (r < 0) {
-		log_warn("stream '%s': pid %d handed in what is no region of it: %s", stream->name,
-			(int)client->who.pid, strerror(-r));
+		log_stranger("stream '%s': pid %d handed in what is no region of it: %s",
+			stream->name, (int)client->who.pid, strerror(-r));
 		is_waiting = stream->adoption != NULL;
 	} else {
 		is_waiting = adopt_ring(stream, g);

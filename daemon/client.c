@@ -138,7 +138,7 @@ static void client_enqueue(
 		client_update_io(client);
 	}
 	if (r < 0) {
-		log_warn("client %d: dropped, cannot queue what it does not read: %s",
+		log_stranger("client %d: dropped, cannot queue what it does not read: %s",
 			(int)client->who.pid, strerror(-r));
 		client_doom(client);
 	}
@@ -170,7 +170,8 @@ void client_send(
 		return;
 	}
 	if (n_fds > 0 && !client_may_be_lent(client)) {
-		log_warn("client %d (%s): dropped, it does not read the descriptors it asked for",
+		log_stranger(
+			"client %d (%s): dropped, it does not read the descriptors it asked for",
 			(int)client->who.pid, client->app);
 		client_doom(client);
 		return;
@@ -268,7 +269,7 @@ void client_evict(struct client *client, uint32_t type, int error, const char *s
 
 void client_reject(
 	struct client *client, const struct zoe_msg_header *request, const char *sentence) {
-	log_warn(
+	log_stranger(
 		"client %d (%s): dropped, it sent %s", (int)client->who.pid, client->app, sentence);
 	client_refuse(client, request, -EPROTO, "protocol error: %s", sentence);
 	client_doom(client);
@@ -339,7 +340,7 @@ static void client_on_timer(struct ev_loop *loop, struct ev_timer *timer, int ev
 		return;
 	}
 	if (client->state == CLIENT_READY && !client->is_evicted) {
-		log_warn("client %d (%s): dropped, it has not read for %.0f s",
+		log_stranger("client %d (%s): dropped, it has not read for %.0f s",
 			(int)client->who.pid, client->app, STUCK_S);
 	} else if (client->state != CLIENT_LOST && client->state != CLIENT_READY) {
 		log_debug("client %d: dropped, it did not say HELLO", (int)client->who.pid);
@@ -433,7 +434,8 @@ static void client_turn_away(struct client *client, int error) {
 	} else if (error == -EOPNOTSUPP) {
 		why = "its pid is not visible to the broker (a container?), which needs Linux 6.5";
 	}
-	log_warn("client %d, uid %u: turned away: %s", (int)client->who.pid, client->who.uid, why);
+	log_stranger(
+		"client %d, uid %u: turned away: %s", (int)client->who.pid, client->who.uid, why);
 	client_refuse(client, &hello, error, "turned away: %s", why);
 }
 
@@ -556,7 +558,7 @@ static void client_end_lost(struct server *server, pid_t pid) {
 
 void client_set_ready(struct client *client) {
 	if (!health_is_same(client->who.pid, client->start_time)) {
-		log_warn("client %d: dropped, another process has its number now",
+		log_stranger("client %d: dropped, another process has its number now",
 			(int)client->who.pid);
 		client_doom(client);
 		return;

@@ -693,7 +693,8 @@ static bool generation_is_usable(const struct generation *g, const struct produc
 	if (zoe_ring_is_sane(&g->ring, g->start, owners)) {
 		return true;
 	}
-	log_warn("stream '%s': moves on, %s left a broken ring", g->stream->name, leaving->label);
+	log_stranger(
+		"stream '%s': moves on, %s left a broken ring", g->stream->name, leaving->label);
 	return false;
 }
 

@@ -4,7 +4,7 @@
 /*
  * Log lines of the daemon and the tools: to stderr, with a level that journald understands when
  * stderr is the journal. libzoetrope itself never logs and does not link this file.
- * Owns:     one global, the level.
+ * Owns:     one global: the level, and what strangers may still have logged.
  * Threads:  one (the daemon's, a tool's).
  * Includes: attr.h.
  */
@@ -16,6 +16,9 @@ void log_set_level(enum log_level level);
 /* Lines begin with "NAME: "; borrowed, static. */
 void log_set_name(const char *name);
 void log_line(enum log_level level, const char *format, ...) attr_printf(2, 3);
+/* A warning that a stranger can bring about as often as it likes: some at once, few a second. The
+ * next that is written says how many were not. */
+void log_stranger(const char *format, ...) attr_printf(1, 2);
 
 #define log_err(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

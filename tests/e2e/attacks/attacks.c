@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@
 #define ANSWER_MS 1000   /* in which the broker must answer, whatever goes on */
 #define GIVE_UP_MS 5000
 #define PAUSE_MS 20
+#define MOST_LOGGED 16384 /* bytes, by an attack */
 
 static char config[] =
 	"version: 1\n"
@@ -240,6 +242,12 @@ static bool is_as_before(const struct broker *broker, int n_fds) {
 	return true;
 }
 
+static off_t get_log_size(const struct broker *broker) {
+	struct stat st;
+
+	return stat(broker->log, &st) == 0 ? st.st_size : 0;
+}
+
 /* Returns: a sentence; NULL nothing is wrong. */
 static const char *judge(int status, const struct probe *probe, const struct scene *scene) {
 	static char text[64];
@@ -261,6 +269,7 @@ static const char *judge(int status, const struct probe *probe, const struct sce
 static bool attack_try(const struct attack *attack, const struct scene *scene) {
 	struct probe probe = {.socket = raw_open(scene->broker)};
 	int n_fds = count_fds(scene->broker->pid), status;
+	off_t logged = get_log_size(scene->broker);
 	struct honest_mark mark;
 	char honest[300] = "";
 	const char *wrong;
@@ -271,6 +280,9 @@ static bool attack_try(const struct attack *attack, const struct scene *scene) {
 	wrong = honest_check(&mark, honest, sizeof(honest)) ? NULL : honest;
 	wrong = wrong ? wrong : judge(status, &probe, scene);
 	close(probe.socket);
+	if (!wrong && get_log_size(scene->broker) - logged > MOST_LOGGED) {
+		wrong = "it fills the log";
+	}
 	if (!wrong && !scene_is_usable(scene, "loose")) {
 		wrong = "the stream that it had a part in is of no use any more";
 	}
