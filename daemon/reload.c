@@ -10,6 +10,7 @@
 #include "log.h"
 #include "registry.h"
 #include "reload_stream.h"
+#include "ring_wait.h"
 #include "server.h"
 #include "stream.h"
 
@@ -299,6 +300,9 @@ static void reload_run(struct reload *reload) {
 	struct config *config = NULL;
 
 	if (reload_load(reload, &config) < 0) {
+		if (!reload->is_dry_run) {
+			reload->server->failure_ns = zoe_now_ns();
+		}
 		return;
 	}
 	reload->config = config;

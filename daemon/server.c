@@ -244,6 +244,8 @@ static void server_set_memory_limit(struct server *server) {
 void server_apply_config(struct server *server) {
 	const struct broker_config *broker = &server->config->broker;
 
+	server->load_ns = zoe_now_ns();
+	server->failure_ns = 0;
 	log_set_level((enum log_level)broker->log_level);
 	server_set_memory_limit(server);
 	if (server->listener >= 0 && !server->is_activated &&

@@ -27,10 +27,11 @@ struct server {
 	bool is_activated;  // the listener is the service manager's, and so is its path
 	uid_t uid;          // "owner" of exact names
 	uint64_t broker_id, start_ns;
-	uint64_t memory_limit;  // the config's, or what the cgroup allows
-	const char *protection; // static
-	struct list clients;    // client.link
-	struct list doomed;     // client.doom_link: to be ended before the loop sleeps
+	uint64_t load_ns, failure_ns; // of the config; of a reload since then that failed, or 0
+	uint64_t memory_limit;        // the config's, or what the cgroup allows
+	const char *protection;       // static
+	struct list clients;          // client.link
+	struct list doomed;           // client.doom_link: to be ended before the loop sleeps
 	uint32_t n_clients;
 	uint32_t last_consumer, last_group; // begin anywhere: an earlier broker's ids may come back
 	struct registry registry;

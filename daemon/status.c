@@ -114,6 +114,14 @@ static void status_fill_stream(
 	msg->depth = config->slots;
 	msg->max_frame_bytes = config->max_bytes;
 	msg->memory_bytes = stream_get_bytes(stream);
+	msg->open = config->open;
+	msg->hold = config->hold;
+	msg->max_fps = config->max_fps;
+	msg->patience_ms = (uint32_t)config->patience_ms;
+	msg->state = (stream->is_live ? ZOE_STATE_LIVE : 0u) |
+		     (config->blocks ? ZOE_STATE_BLOCKS : 0u) |
+		     (stream->adoption ? ZOE_STATE_RETURNING : 0u) |
+		     (stream->leaving ? ZOE_STATE_MOVING : 0u);
 	if (access_may(config, RIGHT_PRODUCE, &client->who, stream->owner)) {
 		msg->may |= MAY_PRODUCE;
 	}
@@ -214,6 +222,8 @@ static void status_send_broker(struct client *client, const struct zoe_msg_heade
 	msg.n_streams = server->registry.n_streams;
 	msg.n_clients = server->n_clients;
 	msg.start_ns = server->start_ns;
+	msg.load_ns = server->load_ns;
+	msg.failure_ns = server->failure_ns;
 	msg.memory_bytes = memory_get_used(server);
 	msg.memory_limit_bytes = server->memory_limit;
 	zoe_wire_set_text(msg.version, sizeof(msg.version), ZOETROPE_VERSION);

@@ -8,6 +8,12 @@
 #include "link.h"
 #include "pollable.h"
 
+/* The broker knows these by its own names. */
+static_assert((int)ZOE_STREAM_LIVE == (int)ZOE_STATE_LIVE, "state");
+static_assert((int)ZOE_STREAM_BLOCKS == (int)ZOE_STATE_BLOCKS, "state");
+static_assert((int)ZOE_STREAM_RETURNING == (int)ZOE_STATE_RETURNING, "state");
+static_assert((int)ZOE_STREAM_MOVING == (int)ZOE_STATE_MOVING, "state");
+
 struct zoe_watch {
 	zoe_watch_fn fn;
 	void *user;
@@ -67,6 +73,11 @@ static int stream_get_info(const struct zoe_packet *packet, struct zoe_msg_strea
 		.memory_bytes = copy->memory_bytes,
 		.capture_ns = copy->capture_ns,
 		.dropped = copy->dropped,
+		.open = copy->open,
+		.hold = copy->hold,
+		.max_fps = copy->max_fps,
+		.patience_ms = copy->patience_ms,
+		.state = copy->state,
 	};
 	memcpy(info->format.stride, copy->stride, sizeof(copy->stride));
 	memcpy(info->format.offset, copy->offset, sizeof(copy->offset));
@@ -144,7 +155,7 @@ static int status_tell(
 		m.protection[sizeof(m.protection) - 1] = 0;
 		status.broker = &(struct zoe_broker_info){sizeof(struct zoe_broker_info), m.version,
 			m.socket, m.config, m.protection, m.pid, m.n_streams, m.n_clients,
-			m.start_ns, m.memory_bytes, m.memory_limit_bytes};
+			m.start_ns, m.memory_bytes, m.memory_limit_bytes, m.load_ns, m.failure_ns};
 		return fn(user, &status);
 	}
 	return 0; /* a newer broker's kind of line */

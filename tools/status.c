@@ -2,6 +2,7 @@
 /*
  * zoe status: the broker, its streams, and the programs attached to them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "table.h"
 #include "tool.h"
 
-enum { ANSWER_MS = 5000, N_COLUMNS = 11 };
+enum { ANSWER_MS = 5000, N_COLUMNS = 13 };
+static_assert((int)N_COLUMNS <= (int)TABLE_MAX_COLUMNS, "a row of the table");
 #define SECOND_NS UINT64_C(1000000000)
 
 /* An answer while it comes in, line by line. */
@@ -21,18 +23,38 @@ struct answer {
 };
 
 static void print_broker(FILE *to, const struct zoe_broker_info *b) {
-	char lent[WORD_SIZE], limit[WORD_SIZE], age[WORD_SIZE], safe[3][256];
+	char lent[WORD_SIZE], limit[WORD_SIZE], age[WORD_SIZE], failed[WORD_SIZE], safe[3][256];
 
 	fprintf(to, "broker      zoetroped %s, pid %" PRId32 ", up %s\n",
 		tool_printable(b->version, safe[0], sizeof(safe[0])), b->pid,
 		word_age(age, b->start_ns));
-	fprintf(to, "socket      %s\nconfig      %s\n",
+	fprintf(to, "socket      %s\nconfig      %s, read %s ago\n",
 		tool_printable(b->socket, safe[1], sizeof(safe[1])),
-		tool_printable(b->config, safe[2], sizeof(safe[2])));
+		tool_printable(b->config, safe[2], sizeof(safe[2])), word_age(age, b->load_ns));
+	if (b->failure_ns != 0) {
+		fprintf(to, "            a reload failed %s ago and changed nothing: zoe check\n",
+			word_age(failed, b->failure_ns));
+	}
 	fprintf(to, "memory      %s of %s lent, protection: %s\n",
 		word_bytes(lent, b->memory_bytes), word_bytes(limit, b->memory_limit_bytes),
 		tool_printable(b->protection, safe[0], sizeof(safe[0])));
 	fprintf(to, "serving     %u streams, %u clients\n", b->n_streams, b->n_clients);
+}
+
+/* How it treats those who are slow. */
+static void print_rules(FILE *to, const struct zoe_stream_info *s) {
+	fprintf(to, "  rules     open %u, hold %u, when_full %s, patience %u ms", s->open, s->hold,
+		s->state & ZOE_STREAM_BLOCKS ? "block" : "drop", s->patience_ms);
+	if (s->max_fps != 0) {
+		fprintf(to, ", max_fps %u", s->max_fps);
+	}
+	fputc('\n', to);
+	if (s->state & ZOE_STREAM_RETURNING) {
+		fputs("  state     its programs are coming back from the broker before\n", to);
+	}
+	if (s->state & ZOE_STREAM_MOVING) {
+		fputs("  state     moving: waits for a consumer that does not read\n", to);
+	}
 }
 
 static void print_stream(FILE *to, const struct zoe_stream_info *s) {
@@ -44,6 +66,8 @@ static void print_stream(FILE *to, const struct zoe_stream_info *s) {
 	fprintf(to, "  frames    %s, %s fps, newest %s old, next has number %" PRIu64 "\n",
 		word_format(word, &s->format), word_fps(fps, s), word_age(age, s->last_publish_ns),
 		s->head_seq);
+	fprintf(to, "  producer  %s, capture to publish %s, %" PRIu64 " dropped\n",
+		word_producer(word, s), word_span(fps, s->capture_ns), s->dropped);
 	if (s->generation != 0) {
 		fprintf(to,
 			"  region    %s, generation %u: %u slots, the newest %u stay readable\n",
@@ -54,11 +78,12 @@ static void print_stream(FILE *to, const struct zoe_stream_info *s) {
 	fprintf(to, ", up to %s a frame\n", word_bytes(word, s->max_frame_bytes));
 	fprintf(to, "  seats     %u of %u producers, %u of %u consumers\n", s->n_producers,
 		s->max_producers, s->n_consumers, s->max_consumers);
+	print_rules(to, s);
 }
 
 static void add_titles(struct table *t) {
 	static const char *const titles[N_COLUMNS] = {"  ROLE", "PID", "UID", "GEN", "HELD", "LAG",
-		"TAKEN", "LOST", "LAST", "STATE", "APP"};
+		"TAKEN", "LOST", "LAST", "READ", "DELIVERY", "STATE", "APP"};
 
 	t->n_columns = N_COLUMNS;
 	for (size_t i = 0; i < n_elements(titles); i++) {
@@ -83,12 +108,15 @@ static void add_peer(struct table *t, const struct zoe_peer_info *p) {
 		table_add(t, "%" PRIu64, p->taken);
 		table_add(t, "%" PRIu64, p->lost);
 		table_add(t, "%s", word_age(age, p->last_ns));
+		table_add(t, "%s", word_span(age, p->read_ns));
+		table_add(
+			t, "%s%s%s", word_delivery(p->delivery), p->group[0] ? " " : "", p->group);
 	} else {
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 6; i++) {
 			table_add(t, "-");
 		}
 	}
-	table_add(t, "%s", p->state == ZOE_PEER_PARKED ? "waiting" : "running");
+	table_add(t, "%s", word_peer_state(p->state));
 	table_add(t, "%s", p->app);
 }
 

@@ -2,6 +2,7 @@
 #include "stream_text.h"
 
 #include <inttypes.h>
+#include <zoe/consumer.h>
 
 enum { STALE_MS = 2000 };
 
@@ -57,6 +58,43 @@ const char *word_age(char *buf, uint64_t then_ns) {
 	return buf;
 }
 
+const char *word_delivery(uint32_t delivery) {
+	static const char *const words[] = {[ZOE_LATEST] = "latest",
+		[ZOE_EVERY] = "every",
+		[ZOE_RELIABLE] = "reliable",
+		[ZOE_QUEUE] = "queue",
+		[ZOE_QUEUE_RELIABLE] = "queue-reliable"};
+
+	return delivery < n_elements(words) ? words[delivery] : "?";
+}
+
+const char *word_peer_state(uint32_t state) {
+	static const char *const words[] = {[ZOE_PEER_RUNNING] = "running",
+		[ZOE_PEER_PARKED] = "parked",
+		[ZOE_PEER_DEMOTED] = "demoted"};
+
+	return state < n_elements(words) ? words[state] : "?";
+}
+
+const char *word_span(char *buf, uint64_t span_ns) {
+	uint64_t us = span_ns / 1000;
+
+	if (span_ns == UINT64_MAX) {
+		snprintf(buf, WORD_SIZE, "-");
+	} else if (us < 1000) {
+		snprintf(buf, WORD_SIZE, "%" PRIu64 "us", us);
+	} else if (us < 10000) {
+		snprintf(buf, WORD_SIZE, "%.1fms", (double)us / 1e3);
+	} else if (us < 1000000) {
+		snprintf(buf, WORD_SIZE, "%" PRIu64 "ms", us / 1000);
+	} else if (us < 100000000) {
+		snprintf(buf, WORD_SIZE, "%.1fs", (double)us / 1e6);
+	} else {
+		snprintf(buf, WORD_SIZE, "%" PRIu64 "s", us / 1000000);
+	}
+	return buf;
+}
+
 const char *word_bytes(char *buf, uint64_t n_bytes) {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
 	double value = (double)n_bytes / 1024;
@@ -92,6 +130,18 @@ static void json_word(FILE *to, const char *key, const char *value) {
 
 static void json_number(FILE *to, const char *key, uint64_t value) {
 	fprintf(to, "\"%s\": %" PRIu64 ", ", key, value);
+}
+
+static void json_bool(FILE *to, const char *key, uint32_t is_true) {
+	fprintf(to, "\"%s\": %s, ", key, is_true ? "true" : "false");
+}
+
+static void json_span(FILE *to, const char *key, uint64_t span_ns) {
+	if (span_ns == UINT64_MAX) {
+		fprintf(to, "\"%s\": null, ", key);
+	} else {
+		json_number(to, key, span_ns);
+	}
 }
 
 /* Since then, or null = never; ends without a comma. */
@@ -158,13 +208,23 @@ void json_stream(FILE *to, const struct zoe_stream_info *info) {
 	json_number(to, "last_publish_ns", info->last_publish_ns);
 	json_number(to, "max_frame_bytes", info->max_frame_bytes);
 	json_number(to, "memory_bytes", info->memory_bytes);
+	json_span(to, "capture_ns", info->capture_ns);
+	json_number(to, "dropped", info->dropped);
+	json_number(to, "open", info->open);
+	json_number(to, "hold", info->hold);
+	json_number(to, "max_fps", info->max_fps);
+	json_number(to, "patience_ms", info->patience_ms);
+	json_word(to, "when_full", info->state & ZOE_STREAM_BLOCKS ? "block" : "drop");
+	json_bool(to, "live", info->state & ZOE_STREAM_LIVE);
+	json_bool(to, "returning", info->state & ZOE_STREAM_RETURNING);
+	json_bool(to, "moving", info->state & ZOE_STREAM_MOVING);
 	json_may(to, info->may);
 	json_age(to, info->last_publish_ns);
 }
 
 void json_peer(FILE *to, const struct zoe_peer_info *peer) {
 	json_word(to, "role", peer->role == ZOE_ROLE_PRODUCER ? "producer" : "consumer");
-	json_word(to, "state", peer->state == ZOE_PEER_PARKED ? "parked" : "running");
+	json_word(to, "state", word_peer_state(peer->state));
 	json_word(to, "app", peer->app);
 	fprintf(to, "\"pid\": %" PRId32 ", ", peer->pid);
 	json_number(to, "uid", peer->uid);
@@ -173,6 +233,11 @@ void json_peer(FILE *to, const struct zoe_peer_info *peer) {
 	json_number(to, "lag", peer->lag);
 	json_number(to, "taken", peer->taken);
 	json_number(to, "lost", peer->lost);
+	if (peer->role == ZOE_ROLE_CONSUMER) {
+		json_word(to, "delivery", word_delivery(peer->delivery));
+		json_word(to, "group", peer->group);
+		json_span(to, "read_ns", peer->read_ns);
+	}
 	json_age(to, peer->last_ns);
 }
 
@@ -186,5 +251,9 @@ void json_broker(FILE *to, const struct zoe_broker_info *broker) {
 	json_number(to, "clients", broker->n_clients);
 	json_number(to, "memory_bytes", broker->memory_bytes);
 	json_number(to, "memory_limit_bytes", broker->memory_limit_bytes);
+	json_number(to, "config_age_ms", get_age_ms(broker->load_ns));
+	if (broker->failure_ns != 0) {
+		json_number(to, "failed_reload_age_ms", get_age_ms(broker->failure_ns));
+	}
 	json_age(to, broker->start_ns);
 }

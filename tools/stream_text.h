@@ -17,6 +17,11 @@ const char *word_format(char *buf, const struct zoe_format *format);
 const char *word_fps(char *buf, const struct zoe_stream_info *info);
 /* Since then: "12ms", "3.2s", "3min", "4h", "2d"; "-" = never. */
 const char *word_age(char *buf, uint64_t then_ns);
+/* "812us", "3.2ms", "4s"; "-" = UINT64_MAX. */
+const char *word_span(char *buf, uint64_t span_ns);
+/* Static. */
+const char *word_delivery(uint32_t delivery);
+const char *word_peer_state(uint32_t state);
 /* "812B", "24.9MiB". */
 const char *word_bytes(char *buf, uint64_t n_bytes);
 const char *word_producer(char *buf, const struct zoe_stream_info *info);

@@ -13,7 +13,7 @@
 
 #include "attr.h"
 
-enum { TABLE_MAX_COLUMNS = 12 };
+enum { TABLE_MAX_COLUMNS = 16 };
 
 struct table {
 	size_t n_columns; // set before the first cell

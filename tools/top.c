@@ -89,7 +89,7 @@ static void json_reader_flow(const struct reader_flow *flow) {
 	printf(", \"group\": ");
 	tool_print_json_string(stdout, c->group);
 	printf(", \"pid\": %" PRId32 ", \"delivery\": \"%s\", \"state\": \"%s\", ", c->pid,
-		grid_word_delivery(c->delivery), grid_word_state(c->state));
+		word_delivery(c->delivery), word_peer_state(c->state));
 	json_rate("fps", flow->fps);
 	json_rate("lost_per_second", flow->lost);
 	json_span("read_ns", c->read_ns);

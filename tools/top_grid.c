@@ -52,43 +52,6 @@ static const struct grid_column reader_columns[N_READER] = {
 
 static_assert((int)GRID_CELL_BYTES >= (int)WORD_SIZE, "a word fits into a cell");
 
-const char *grid_word_delivery(uint32_t delivery) {
-	static const char *const words[] = {[ZOE_LATEST] = "latest",
-		[ZOE_EVERY] = "every",
-		[ZOE_RELIABLE] = "reliable",
-		[ZOE_QUEUE] = "queue",
-		[ZOE_QUEUE_RELIABLE] = "queue-reliable"};
-
-	return delivery < n_elements(words) ? words[delivery] : "?";
-}
-
-const char *grid_word_state(uint32_t state) {
-	static const char *const words[] = {[ZOE_PEER_RUNNING] = "running",
-		[ZOE_PEER_PARKED] = "parked",
-		[ZOE_PEER_DEMOTED] = "demoted"};
-
-	return state < n_elements(words) ? words[state] : "?";
-}
-
-const char *grid_word_span(char *buf, uint64_t span_ns) {
-	uint64_t us = span_ns / 1000;
-
-	if (span_ns == SAMPLE_NOT_KNOWN) {
-		snprintf(buf, WORD_SIZE, "-");
-	} else if (us < 1000) {
-		snprintf(buf, WORD_SIZE, "%" PRIu64 "us", us);
-	} else if (us < 10000) {
-		snprintf(buf, WORD_SIZE, "%.1fms", (double)us / 1e3);
-	} else if (us < 1000000) {
-		snprintf(buf, WORD_SIZE, "%" PRIu64 "ms", us / 1000);
-	} else if (us < 100000000) {
-		snprintf(buf, WORD_SIZE, "%.1fs", (double)us / 1e6);
-	} else {
-		snprintf(buf, WORD_SIZE, "%" PRIu64 "s", us / 1000000);
-	}
-	return buf;
-}
-
 static void word_rate(char *cell, double rate) {
 	if (rate < 0) {
 		snprintf(cell, GRID_CELL_BYTES, "-");
@@ -127,10 +90,10 @@ static void fill_stream_cell(char *cell, const struct stream_flow *flow, size_t 
 		word_rate(cell, flow->fps);
 		break;
 	case S_CAPTURE:
-		grid_word_span(cell, s->capture_ns);
+		word_span(cell, s->capture_ns);
 		break;
 	case S_READ:
-		grid_word_span(cell, flow->read_ns);
+		word_span(cell, flow->read_ns);
 		break;
 	case S_DROPS:
 		word_count(cell, s->dropped);
@@ -147,10 +110,10 @@ static void fill_stream_cell(char *cell, const struct stream_flow *flow, size_t 
 }
 
 /* What it gets, and with whom it shares that. */
-static void word_delivery(char *cell, const struct consumer_sample *c) {
+static void word_treatment(char *cell, const struct consumer_sample *c) {
 	snprintf(cell, GRID_CELL_BYTES, "%s%s%s",
-		c->state == ZOE_PEER_DEMOTED ? grid_word_state(c->state)
-					     : grid_word_delivery(c->delivery),
+		c->state == ZOE_PEER_DEMOTED ? word_peer_state(c->state)
+					     : word_delivery(c->delivery),
 		c->group[0] != '\0' ? " " : "", c->group);
 }
 
@@ -168,7 +131,7 @@ static void fill_reader_cell(char *cell, const struct reader_flow *flow, size_t 
 		snprintf(cell, GRID_CELL_BYTES, "%s", c->app);
 		break;
 	case R_DELIVERY:
-		word_delivery(cell, c);
+		word_treatment(cell, c);
 		break;
 	case R_FPS:
 		word_rate(cell, flow->fps);
@@ -186,7 +149,7 @@ static void fill_reader_cell(char *cell, const struct reader_flow *flow, size_t 
 		word_count(cell, c->lost);
 		break;
 	default:
-		grid_word_span(cell, c->read_ns);
+		word_span(cell, c->read_ns);
 	}
 }
 

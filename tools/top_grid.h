@@ -47,10 +47,4 @@ struct grid_fit grid_get_fit(const struct grid *grid, int width);
 /* Copies what of a text fits into `width` columns of the terminal, in the locale's characters;
  * what was cut ends with '~'. Returns: the columns that it takes. */
 int grid_clip(char *out, size_t size, const char *text, int width);
-
-/* "45us", "1.2ms", "3.4s"; "-" = not known. */
-const char *grid_word_span(char *buf, uint64_t span_ns);
-/* "every", "queue-reliable". */
-const char *grid_word_delivery(uint32_t delivery);
-const char *grid_word_state(uint32_t state);
 #endif

@@ -117,6 +117,16 @@ struct zoe_msg_stream {
 	char name[112], region[112], description[256], producer[128];
 	zoe_u64 capture_ns; /* newest frame, capture to publish; UINT64_MAX = not known */
 	zoe_u64 dropped;    /* by the newest frame's producer, as it says */
+	uint32_t open, hold, max_fps, patience_ms; /* by the config */
+	uint32_t state;                            /* enum zoe_msg_stream_state */
+	uint32_t reserved;
+};
+/* As enum zoe_stream_state of zoe/zoe.h. */
+enum zoe_msg_stream_state {
+	ZOE_STATE_LIVE = 1,      /* a producer is at work */
+	ZOE_STATE_BLOCKS = 2,    /* when_full: block */
+	ZOE_STATE_RETURNING = 4, /* its clients come back from an earlier broker */
+	ZOE_STATE_MOVING = 8     /* a move waits until its consumers have heard of it */
 };
 struct zoe_msg_peer {
 	struct zoe_msg_header header;
@@ -136,6 +146,7 @@ struct zoe_msg_broker {
 	int32_t pid;
 	uint32_t n_streams, n_clients;
 	zoe_u64 start_ns, memory_bytes, memory_limit_bytes;
+	zoe_u64 load_ns, failure_ns; /* when its config was read; of a reload since that failed */
 	char version[32], protection[32], socket[256], config[1024];
 };
 /* `kind` of the three above */

@@ -48,6 +48,16 @@ struct zoe_stream_info {
 	uint64_t memory_bytes;    /* lent out for this stream, all generations */
 	uint64_t capture_ns;      /* newest frame, pts to publish; UINT64_MAX = not known */
 	uint64_t dropped;         /* frames the newest frame's producer gave up, by its own count */
+	uint32_t open, hold;      /* slots a producer, frames a consumer may hold at once */
+	uint32_t max_fps;         /* that producers are asked for; 0 = no limit */
+	uint32_t patience_ms;     /* how long a reliable reader may hold producers up */
+	uint32_t state;           /* enum zoe_stream_state bits */
+};
+enum zoe_stream_state {
+	ZOE_STREAM_LIVE = 1,      /* a producer is at work */
+	ZOE_STREAM_BLOCKS = 2,    /* when_full: block */
+	ZOE_STREAM_RETURNING = 4, /* its programs are coming back from an earlier broker */
+	ZOE_STREAM_MOVING = 8     /* producers wait until all consumers know of its new memory */
 };
 
 enum zoe_change {
@@ -90,6 +100,8 @@ struct zoe_broker_info {
 	uint32_t n_streams, n_clients;
 	uint64_t start_ns;                         /* CLOCK_MONOTONIC of its start */
 	uint64_t memory_bytes, memory_limit_bytes; /* lent, and the most that may be */
+	uint64_t load_ns;    /* when the config in use was read, CLOCK_MONOTONIC */
+	uint64_t failure_ns; /* of a reload since then that changed nothing; 0 = none */
 };
 
 /* One line of a status answer: exactly one of the three is not NULL. */
