@@ -42,6 +42,8 @@ static void reload_log(const struct reload *reload, const struct zoe_msg_reload_
 	}
 	if (line->kind == ZOE_MSG_RELOAD_ERROR) {
 		log_err("reload: %s", line->text);
+	} else if (line->kind == ZOE_MSG_RELOAD_WARNING && line->line) {
+		log_warn("reload: %s", line->text);
 	} else if (line->kind == ZOE_MSG_RELOAD_WARNING) {
 		log_warn("reload: %s%s%s: %s", what, line->name, line->name[0] ? "'" : "",
 			line->text);
@@ -66,7 +68,10 @@ void reload_say(const struct reload *reload, enum zoe_msg_reload_kind kind, cons
 	reload_send(reload, &line);
 }
 
+/* Errors, or warnings, of the file. */
 static void reload_say_errors(const struct reload *reload, const struct config_errors *errors) {
+	bool are_warnings = errors->are_warnings;
+
 	for (size_t i = 0; i < errors->n_errors; i++) {
 		const struct config_error *error = &errors->list[i];
 		struct zoe_msg_reload_line line;
@@ -76,11 +81,11 @@ static void reload_say_errors(const struct reload *reload, const struct config_e
 			snprintf(place, sizeof(place), ":%u:%u", error->line, error->col);
 		}
 		memset(&line, 0, sizeof(line));
-		line.kind = ZOE_MSG_RELOAD_ERROR;
+		line.kind = are_warnings ? ZOE_MSG_RELOAD_WARNING : ZOE_MSG_RELOAD_ERROR;
 		line.line = error->line;
 		line.col = error->col;
-		snprintf(line.text, sizeof(line.text), "%s%s: error: %s",
-			reload->server->config_path, place, error->message);
+		snprintf(line.text, sizeof(line.text), "%s%s: %s%s", reload->server->config_path,
+			place, are_warnings ? "" : "error: ", error->message);
 		reload_log(reload, &line);
 		reload_send(reload, &line);
 	}
@@ -110,6 +115,10 @@ static int reload_load(struct reload *reload, struct config **out) {
 	if (errors) {
 		config_errors_init(errors);
 		r = config_load(out, reload->server->config_path, errors);
+	}
+	if (r == 0) {
+		config_find_warnings(*out, errors);
+		reload_say_errors(reload, errors);
 	}
 	if (r < 0 && errors && errors->n_errors > 0) {
 		size_t n = errors->n_errors + errors->n_dropped;

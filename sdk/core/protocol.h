@@ -265,7 +265,7 @@ struct zoe_msg_reload {
 /* As enum zoe_reload_kind of zoe/zoe.h. */
 enum zoe_msg_reload_kind {
 	ZOE_MSG_RELOAD_ERROR = 1, /* line, col, text */
-	ZOE_MSG_RELOAD_WARNING,   /* text; name may be "" */
+	ZOE_MSG_RELOAD_WARNING,   /* text; name may be "", then line and col of the file, or 0 */
 	ZOE_MSG_RELOAD_KEEP,      /* name: as it was */
 	ZOE_MSG_RELOAD_CHANGE,    /* name, text: "slots 6 -> 8, access" */
 	ZOE_MSG_RELOAD_ADD,       /* name */

@@ -99,6 +99,20 @@ check_codes() {
 	expect_code 0 "$zoe" check "$dir/default.yaml"
 }
 
+# A reload says what is odd about the file, too.
+check_reload() {
+	printf 'version: 1\nstreams: {a: {max_bytes: 1}}\n' >"$dir/live.yaml"
+	start_broker "$dir/live.yaml"
+	expect_code 0 "$zoe" reload
+	[ ! -s "$dir/err" ] || fail "a good config is warned of: $(cat "$dir/err")"
+	cat "$dir/odd.yaml" >"$dir/live.yaml"
+	expect_code 0 "$zoe" reload --dry-run
+	grep -q "^warning: .*live.yaml:2:38: 'a': nobody but root may feed it$" "$dir/err" ||
+		fail "a reload does not warn, but says: $(cat "$dir/err")"
+	kill "$broker_pid"
+	expect_end "$broker_pid" 10 0 "the broker that reloads"
+}
+
 n_examples=0
 for example in $examples; do
 	check_example "$example"
@@ -107,4 +121,5 @@ for example in $examples; do
 done
 [ $n_examples -ge 5 ] || fail "only $n_examples examples"
 check_codes
+check_reload
 verdict

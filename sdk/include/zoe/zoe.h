@@ -147,7 +147,7 @@ ZOE_EXPORT int zoe_client_status(
 
 enum zoe_reload_kind {
 	ZOE_RELOAD_ERROR = 1, /* of the file, at line and column: nothing has changed */
-	ZOE_RELOAD_WARNING,   /* something that only a restart can change */
+	ZOE_RELOAD_WARNING,   /* what only a restart can change, or is probably not meant */
 	ZOE_RELOAD_KEEP,      /* the stream is as it was */
 	ZOE_RELOAD_CHANGE,    /* it goes on, another way */
 	ZOE_RELOAD_ADD,
