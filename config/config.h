@@ -61,10 +61,10 @@ struct stream_config {
 	struct config_source sources[CONFIG_MAX_KEYS]; // of its values, in the schema's order
 };
 
-/* What the streams of one user may take together. */
+/* What one user may take together; root and the broker's own user are exempt. */
 struct per_user_config {
 	uint64_t memory_bytes;
-	uint32_t streams;   // 1-4096
+	uint32_t streams;   // made by patterns, 1-4096
 	uint32_t consumers; // 1-65536
 };
 

@@ -116,18 +116,20 @@ static void warn_unknown(const struct stream_config *stream, struct config_error
 	}
 }
 
-/* Who may feed it besides the broker's user has to do with a user's share. */
+/* Root and the broker's user are not held to a share. A producer's is all but what readers hold. */
 static void warn_share(const struct config *config, const struct stream_config *stream,
 	struct config_errors *warnings) {
 	uint64_t share = config->broker.per_user.memory_bytes;
-	uint64_t bytes = stream_config_get_bytes(stream);
+	uint64_t bytes = ((uint64_t)stream->slots + stream->open) *
+			 (stream->max_bytes + stream->metadata_bytes);
 	bool has_others =
 		stream->produce.any || stream->produce.n_uids > 0 || stream->produce.n_gids > 0;
 
 	if (has_others && bytes > share) {
 		config_errors_add(warnings, stream->line, stream->col,
-			"'%s' needs %" PRIu64 "MiB with one producer and one consumer, but "
-			"per_user.memory gives one user %" PRIu64 "MiB",
+			"'%s' needs %" PRIu64
+			"MiB of who feeds it, but per_user.memory gives one user "
+			"%" PRIu64 "MiB",
 			stream->name, (bytes + MIB - 1) / MIB, share / MIB);
 	}
 }

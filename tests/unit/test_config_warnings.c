@@ -74,11 +74,11 @@ static const struct odd_text odd_texts[] = {
 		"t:2:10: warning: socket_mode: 0066 shuts some out whom 'a' allows: produce: "
 		"[owner]\n"},
 	/* a user's share */
-	{"version: 1\nbroker: {per_user: {memory: 9MiB}}\n"
+	{"version: 1\nbroker: {per_user: {memory: 6MiB}}\n"
 	 "defaults: {max_bytes: 1MiB, metadata: 0}\nstreams:\n  a: {}\n"
 	 "  b: {access: {produce: [any]}}\n  c: {slots: 5, access: {produce: [any]}}\n",
-		"t:6:3: warning: 'b' needs 10MiB with one producer and one consumer, but "
-		"per_user.memory gives one user 9MiB\n"},
+		"t:6:3: warning: 'b' needs 7MiB of who feeds it, but per_user.memory gives one "
+		"user 6MiB\n"},
 	/* all, in the text's order */
 	{"version: 1\nbroker: {socket_mode: \"0600\"}\nstreams:\n"
 	 "  a: {max_bytes: 1, access: {produce: [], consume: [any]}}\n",

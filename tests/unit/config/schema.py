@@ -52,8 +52,12 @@ def check_configs():
         check_text(printed.stdout, f"{path}, printed")
 
 
-def get_values(key):
-    """Values to try for a key; those whose limits only the parser knows are left out."""
+def get_values(path, key):
+    """Values to try for a key; those whose limits only the parser knows are left out. Defaults and
+    names have the table of patterns, so little is asked of them."""
+    if path[0] == "defaults" or path[:2] == ("streams", "desk"):
+        yield from (-1, 1, [], "owner", ["owner"], "1s")
+        return
     yield from (-1, 0, 1, 1.5, [], {}, "x", "owner", ["owner"], ["any", "user:root", "group:root"],
                 ["all"], ["user:"], [["any"]], {"a": 1}, "/x", "x" * 256, "x" * 257, "/" + "x" * 101,
                 "/" + "x" * 102, "drop", "block", "debug", "64x32 XR24", "64X32", "BLOB 9", "64x",
@@ -145,7 +149,7 @@ validator = jsonschema.Draft7Validator(get_schema())
 check_configs()
 n_tried = check_names() + check_tables()
 for key_path, key_schema in get_all_keys(validator.schema):
-    for tried in get_values(key_schema):
+    for tried in get_values(key_path, key_schema):
         # An unquoted mode is text to the parser, and a number to others.
         if key_path[-1] != "socket_mode" or isinstance(tried, str):
             check_agreement(key_path, tried)
