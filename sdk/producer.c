@@ -12,6 +12,7 @@ enum {
 	SERVICE_NS = 100000000,
 	ACK_EVERY = 4,
 	HANG_UP_MS = 100,
+	TAKEN_NS = 1000000000,
 	ANSWER_NS = 200000000, /* the broker has this long to demote a reader */
 	PACE_SLACK = 8
 };
@@ -91,6 +92,8 @@ static void enter_region(struct zoe_producer *p) {
 	p->state = ZOE_ATTACH_DONE;
 	p->is_starved = false;
 	p->is_queued = false;
+	p->is_nameless = false;
+	p->taken_ns = 0;
 	touch_slots(p, feed);
 	p->is_discont |= old && old->region.lineage != feed->region.lineage;
 	if (old && old->n_loans == 0) {
@@ -138,11 +141,23 @@ static void handle_grow(struct zoe_producer *p) {
 	}
 }
 
+/* Our old self may still have the name, for a moment. */
+static void note_taken(struct zoe_producer *p, int status) {
+	uint64_t now = zoe_now_ns();
+
+	if (status != -EBUSY || !(p->options.flags & ZOE_UNIQUE_NAME)) {
+		return;
+	}
+	p->taken_ns = p->taken_ns ? p->taken_ns : now;
+	p->is_nameless = now - p->taken_ns > TAKEN_NS;
+}
+
 /* Who is attached goes on in its old ring, and asks again, until its seat is free. */
 static void refuse(struct zoe_producer *p) {
 	int status = p->client->packet->header.status;
 
 	if (p->state == ZOE_ATTACH_DONE && (status == -EBUSY || status == -EAGAIN)) {
+		note_taken(p, status);
 		zoe_link_drop(&p->link);
 		return;
 	}
@@ -197,7 +212,7 @@ static int hand_in(struct zoe_producer *p) {
 	const struct zoe_region *region = p->feed ? &p->feed->region : NULL;
 	struct zoe_msg_return msg;
 
-	if (!region || p->broker_id == p->link.broker_id) {
+	if (!region || p->broker_id == p->link.broker_id || p->is_nameless) {
 		return 0;
 	}
 	memset(&msg, 0, sizeof(msg));
@@ -222,8 +237,13 @@ static void ask_produce(struct zoe_producer *p) {
 		snprintf(request.format, sizeof(request.format), "%ux%u %s", f->width, f->height,
 			fourcc);
 	}
-	/* After a broker's restart: under the name we were handed. */
-	zoe_wire_set_text(request.name, sizeof(request.name), p->name[0] ? p->name : p->stream);
+	/* After a broker's restart: under the name we were handed, as long as it is to be had. */
+	if (p->name[0] && !p->is_nameless) {
+		request.flags &= ~(uint32_t)ZOE_PRODUCE_UNIQUE_NAME;
+		zoe_wire_set_text(request.name, sizeof(request.name), p->name);
+	} else {
+		zoe_wire_set_text(request.name, sizeof(request.name), p->stream);
+	}
 	if (hand_in(p) == 0 && zoe_link_send(&p->link, &request.header) == 0) {
 		p->epoch = p->link.epoch;
 		p->serial = request.header.serial;

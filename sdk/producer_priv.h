@@ -46,6 +46,7 @@ struct zoe_producer {
 	int grow_error; // of the last GROW, to be told once
 	uint64_t max_frame_bytes;
 	uint64_t service_ns;
+	uint64_t taken_ns; // since when the name that we were handed is somebody else's; 0 = ours
 	struct zoe_format format;       // of the last frame asked for
 	struct zoe_format published;    // of the last frame published
 	struct zoe_frame_header header; // what does not change while that lasts
@@ -55,8 +56,9 @@ struct zoe_producer {
 	uint64_t publish_ns; // of the last frame
 	bool is_changed;     // the next frame is the first of its format
 	bool is_discont, is_ended;
-	bool is_queued;  // ZOE_TAKE_TURNS: others are before us
-	bool is_starved; // no descriptor was left for a seat: claims nothing until re-attached
+	bool is_nameless; // it has been for too long: any free one will do
+	bool is_queued;   // ZOE_TAKE_TURNS: others are before us
+	bool is_starved;  // no descriptor was left for a seat: claims nothing until re-attached
 	struct zoe_pollable pollable;
 	struct zoe_open_slot slots[ZOE_MAX_OPEN];
 };

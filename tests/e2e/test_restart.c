@@ -19,6 +19,7 @@ static char config[] =
 	"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 3}\n"
 	"  slow: {max_frame: 64x64 XR24, slots: 8, consumers: 4, patience: 60s}\n"
 	"  pair: {max_frame: 64x64 XR24, slots: 8, consumers: 4, producers: 2, patience: 60s}\n"
+	"  \"game*\": {max_frame: 64x64 XR24, slots: 4}\n"
 	"  brief: {max_frame: 64x64 XR24, slots: 4, consumers: 4, patience: 100ms}\n";
 
 static void test_restart_stops_no_frame(void **state) {
@@ -43,6 +44,74 @@ static void test_restart_stops_no_frame(void **state) {
 		zoe_frame_release(frame);
 	}
 	assert_true(zoe_consumer_take_events(s) & ZOE_EV_BROKER_GONE);
+	zoe_client_destroy(c);
+}
+
+/* Until it has another name than it had, or the deadline. */
+static void wait_for_name(struct zoe_producer *p, const char *name) {
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+
+	while (strcmp(zoe_producer_get_name(p), name) != 0) {
+		int r = publish(p, 1);
+
+		assert_true(now_ms() < deadline);
+		assert_true(r == 0 || r == -ESTALE || r == -EAGAIN);
+	}
+}
+
+static void test_restart_finds_a_free_name_by_the_one_asked_for(void **state) {
+	struct zoe_producer_options options = {.struct_size = sizeof(options),
+		.flags = ZOE_UNIQUE_NAME,
+		.timeout_ms = DEADLINE_MS};
+	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
+	struct zoe_producer *p[3] = {NULL};
+
+	zoe_format_init(&options.format, ZOE_FORMAT_XR24, 16, 16);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(zoe_producer_open(c, "game", &options, &p[i]), 0);
+	}
+	assert_string_equal(zoe_producer_get_name(p[1]), "game-2");
+	broker_kill(*state);
+	broker_start(*state);
+	/* While nobody asks after it, its name goes to somebody else. */
+	p[2] = produce(other, "game-2", 1);
+	assert_non_null(p[2]);
+	stream_wait(*state, "game-2", &(struct stream_state){.n_producers = 1});
+	wait_for_name(p[1], "game");
+	assert_int_equal(publish(p[1], 1), 0);
+	wait_for_name(p[0], "game-3");
+	assert_string_equal(zoe_producer_get_name(p[1]), "game");
+	zoe_client_destroy(other);
+	zoe_client_destroy(c);
+}
+
+static void test_restart_keeps_the_name_that_was_handed_out(void **state) {
+	struct zoe_producer_options options = {.struct_size = sizeof(options),
+		.flags = ZOE_UNIQUE_NAME,
+		.timeout_ms = DEADLINE_MS};
+	struct zoe_client *c = broker_connect(*state);
+	struct zoe_producer *p[2] = {NULL};
+	struct stream_state now = {0};
+	uint64_t deadline;
+
+	zoe_format_init(&options.format, ZOE_FORMAT_XR24, 16, 16);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(zoe_producer_open(c, "game", &options, &p[i]), 0);
+	}
+	broker_kill(*state);
+	broker_start(*state);
+	deadline = now_ms() + DEADLINE_MS;
+	/* The second comes first. */
+	while (stream_get_state(*state, "game-2", &now) < 0 || now.n_producers == 0) {
+		assert_true(now_ms() < deadline);
+		(void)publish(p[1], 1);
+	}
+	while (stream_get_state(*state, "game", &now) < 0 || now.n_producers == 0) {
+		assert_true(now_ms() < deadline);
+		(void)publish(p[0], 1);
+	}
+	assert_string_equal(zoe_producer_get_name(p[0]), "game");
+	assert_string_equal(zoe_producer_get_name(p[1]), "game-2");
 	zoe_client_destroy(c);
 }
 
@@ -522,6 +591,8 @@ static void test_restart_believes_no_foreign_memory(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_restart_stops_no_frame, config),
+		BROKER_TEST(test_restart_finds_a_free_name_by_the_one_asked_for, config),
+		BROKER_TEST(test_restart_keeps_the_name_that_was_handed_out, config),
 		BROKER_TEST(test_restart_loses_nothing_for_every, config),
 		BROKER_TEST(test_restart_loses_nothing_for_reliable, config),
 		BROKER_TEST(test_restart_brings_back_who_waited_alone, config),
