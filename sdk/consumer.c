@@ -135,13 +135,13 @@ static void drop_left_views(struct zoe_consumer *s) {
 		struct zoe_view *view = s->views[i];
 
 		if (i < s->current && zoe_view_is_idle(view)) {
-			struct zoe_msg_leave leave;
+			struct zoe_link_note note;
 
-			memset(&leave, 0, sizeof(leave));
-			zoe_msg_init(&leave, ZOE_MSG_LEAVE, 0);
-			leave.generation = view->region.generation;
+			memset(&note, 0, sizeof(note));
+			zoe_msg_init(&note.leave, ZOE_MSG_LEAVE, 0);
+			note.leave.generation = view->region.generation;
 			if (view->epoch == s->link.epoch) {
-				zoe_link_send(&s->link, &leave.header);
+				zoe_link_post(&s->link, &note);
 			}
 			zoe_view_unref(view);
 		} else {

@@ -34,6 +34,7 @@ void zoe_link_drop(struct zoe_link *link) {
 	uint32_t next = link->back_off_ms ? link->back_off_ms * 2 : BACK_OFF_FIRST_MS;
 
 	link_close(link);
+	link->n_notes = 0;
 	link->state = ZOE_LINK_DOWN;
 	link->back_off_ms = next < BACK_OFF_LAST_MS ? next : BACK_OFF_LAST_MS;
 	link->retry_ns = zoe_now_ns() + link->back_off_ms * UINT64_C(1000000);
@@ -226,6 +227,34 @@ int zoe_link_connect(struct zoe_link *link, const struct zoe_deadline *deadline)
 	}
 }
 
+static int link_send(
+	struct zoe_link *link, const struct zoe_msg_header *msg, const int *fds, uint32_t n_fds) {
+	int error = zoe_wire_send(link->fd, msg, fds, n_fds);
+
+	if (error && error != -EAGAIN) {
+		/* What the broker said last may still lie there: leave the socket readable, EOF
+		 * follows. */
+		shutdown(link->fd, SHUT_WR);
+	}
+	return error;
+}
+
+/* Returns: 0 none is left; as link_send(). */
+static int link_send_notes(struct zoe_link *link) {
+	uint32_t n_sent = 0;
+	int error = 0;
+
+	while (n_sent < link->n_notes && error == 0) {
+		error = link_send(link, &link->notes[n_sent].header, NULL, 0);
+		n_sent += error == 0;
+	}
+	if (n_sent > 0) {
+		link->n_notes -= n_sent;
+		memmove(link->notes, link->notes + n_sent, link->n_notes * sizeof(*link->notes));
+	}
+	return error;
+}
+
 int zoe_link_send(struct zoe_link *link, const struct zoe_msg_header *msg) {
 	return zoe_link_send_fds(link, msg, NULL, 0);
 }
@@ -237,23 +266,56 @@ int zoe_link_send_fds(
 	if (link->state != ZOE_LINK_UP) {
 		return -EAGAIN;
 	}
-	error = zoe_wire_send(link->fd, msg, fds, n_fds);
-	if (error && error != -EAGAIN) {
-		/* What the broker said last may still lie there: leave the socket readable, EOF
-		 * follows. */
-		shutdown(link->fd, SHUT_WR);
+	error = link_send_notes(link);
+	return error ? error : link_send(link, msg, fds, n_fds);
+}
+
+/* An acknowledgement says all that one before it said. Returns: the one that waits; NULL. */
+static struct zoe_link_note *link_find_ack(struct zoe_link *link) {
+	for (uint32_t i = 0; i < link->n_notes; i++) {
+		if (link->notes[i].header.type == ZOE_MSG_ROSTER_ACK) {
+			return &link->notes[i];
+		}
 	}
-	return error;
+	return NULL;
+}
+
+void zoe_link_post(struct zoe_link *link, const struct zoe_link_note *note) {
+	struct zoe_link_note *ack;
+
+	if (zoe_link_send(link, &note->header) != -EAGAIN || link->state != ZOE_LINK_UP) {
+		return; /* without a connection there is nothing to leave */
+	}
+	ack = note->header.type == ZOE_MSG_ROSTER_ACK ? link_find_ack(link) : NULL;
+	if (ack) {
+		*ack = *note;
+	} else if (link->n_notes < ZOE_LINK_NOTES) {
+		link->notes[link->n_notes++] = *note;
+	} else {
+		zoe_link_drop(link);
+	}
 }
 
 int zoe_link_receive(struct zoe_link *link) {
 	/* The greeting is link_welcome()'s, whenever it comes. */
-	return link->state == ZOE_LINK_UP ? link_receive(link) : -EAGAIN;
+	if (link->state != ZOE_LINK_UP) {
+		return -EAGAIN;
+	}
+	(void)link_send_notes(link); /* what went wrong is told by the receive */
+	return link_receive(link);
 }
 
 void zoe_link_hang_up(struct zoe_link *link, int longest_ms) {
 	struct zoe_deadline deadline = zoe_deadline_init(longest_ms);
-	int error = link->fd < 0 || shutdown(link->fd, SHUT_WR) < 0 ? -EPIPE : 0;
+	int error = -EAGAIN;
+
+	while (error == -EAGAIN && link->n_notes > 0 && zoe_deadline_left(&deadline) > 0) {
+		struct pollfd pfd = {.fd = link->fd, .events = POLLOUT};
+
+		poll(&pfd, 1, zoe_deadline_poll_ms(&deadline, longest_ms));
+		error = link_send_notes(link);
+	}
+	error = link->fd < 0 || shutdown(link->fd, SHUT_WR) < 0 ? -EPIPE : 0;
 
 	while (!error || error == -EAGAIN) {
 		if (zoe_deadline_left(&deadline) == 0) {

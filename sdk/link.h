@@ -13,6 +13,16 @@
 
 enum zoe_link_state { ZOE_LINK_DOWN, ZOE_LINK_HELLO, ZOE_LINK_UP };
 
+/* The words that must not be lost: LEAVE and ROSTER_ACK. */
+enum { ZOE_LINK_NOTES = 16 };
+struct zoe_link_note {
+	union {
+		struct zoe_msg_header header;
+		struct zoe_msg_leave leave;
+		struct zoe_msg_ack ack;
+	};
+};
+
 struct zoe_link {
 	struct zoe_client *client; // borrowed
 	int fd;                    // -1 while down
@@ -23,6 +33,9 @@ struct zoe_link {
 	uint64_t retry_ns; // not before
 	uint32_t epoch;    // counts connections made
 	uint64_t broker_id;
+	/* What a full socket has not taken yet, in order. */
+	struct zoe_link_note notes[ZOE_LINK_NOTES];
+	uint32_t n_notes;
 };
 
 void zoe_link_init(struct zoe_link *link, struct zoe_client *client);
@@ -41,6 +54,11 @@ int zoe_link_send_fds(
 
 /* Sends a request; an error takes the link down. -EAGAIN: not sent, try later. */
 int zoe_link_send(struct zoe_link *link, const struct zoe_msg_header *msg);
+
+/* Sends a message without reply, or keeps it until the socket takes it: zoe_link_receive() and the
+ * next message try again. A connection that takes none for too long is dropped, and its end says
+ * the same. Those that were kept go with the connection. */
+void zoe_link_post(struct zoe_link *link, const struct zoe_link_note *note);
 
 /* Receives into client->packet. Returns: 0; -EAGAIN; else the link is down now. */
 int zoe_link_receive(struct zoe_link *link);

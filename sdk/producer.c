@@ -36,12 +36,12 @@ static struct zoe_feed *feed_find_free(struct zoe_producer *p) {
 }
 
 static void say_leave(struct zoe_producer *p, uint32_t generation) {
-	struct zoe_msg_leave leave;
+	struct zoe_link_note note;
 
-	memset(&leave, 0, sizeof(leave));
-	zoe_msg_init(&leave, ZOE_MSG_LEAVE, 0);
-	leave.generation = generation; /* 0 = all */
-	zoe_link_send(&p->link, &leave.header);
+	memset(&note, 0, sizeof(note));
+	zoe_msg_init(&note.leave, ZOE_MSG_LEAVE, 0);
+	note.leave.generation = generation; /* 0 = all */
+	zoe_link_post(&p->link, &note);
 }
 
 void zoe_producer_leave_feed(struct zoe_producer *p, struct zoe_feed *feed) {
@@ -102,13 +102,13 @@ static void enter_region(struct zoe_producer *p) {
 }
 
 static void acknowledge(struct zoe_producer *p) {
-	struct zoe_msg_ack ack;
+	struct zoe_link_note note;
 
-	memset(&ack, 0, sizeof(ack));
-	zoe_msg_init(&ack, ZOE_MSG_ROSTER_ACK, 0);
-	ack.generation = p->feed ? p->feed->region.generation : 0;
-	ack.n_seats = p->n_seats_told;
-	zoe_link_send(&p->link, &ack.header);
+	memset(&note, 0, sizeof(note));
+	zoe_msg_init(&note.ack, ZOE_MSG_ROSTER_ACK, 0);
+	note.ack.generation = p->feed ? p->feed->region.generation : 0;
+	note.ack.n_seats = p->n_seats_told;
+	zoe_link_post(&p->link, &note);
 }
 
 static void handle_seat(struct zoe_producer *p) {
