@@ -85,6 +85,42 @@ const struct command commands[] = {
 		"millisecond). Ctrl-C ends with a playable file; so does a full disk.\n"
 		"  zoe record desk desk.mkv --duration 10s\n"
 		"  zoe record desk - | ffmpeg -i - desk.mp4\n"},
+	{"keep", keep_run, "the last moments of a stream, in a file of one size",
+		"STREAM FILE --size SIZE [--sync frame|T] | FILE --info",
+		"  --size SIZE      of the file, reserved at once: 512MiB, 2GiB; a file that is "
+		"there\n"
+		"                   is gone on with, and grown\n"
+		"  --sync frame|T   how often it is put on the disk for good: as often as the "
+		"disk\n"
+		"                   does it (0, default); at most every T; frame: each frame "
+		"before\n"
+		"                   the next is taken\n"
+		"  --frames N       end after N frames\n"
+		"  --end            end with the stream (wait for its producer to come back)\n"
+		"  --info           what is in FILE\n"
+		"\n"
+		"The newest frames take the place of the oldest. A kill loses at most the frame\n"
+		"being written, a power cut those since the last sync. A slow disk loses frames,\n"
+		"and never holds up the stream.\n"
+		"  zoe keep desk desk.keep --size 2GiB\n"},
+	{"play", play_run, "push what was kept back into a stream",
+		"FILE STREAM [--loop] [--speed X]",
+		"  --loop           begin anew at the end\n"
+		"  --speed X        2: twice as fast; 0: as fast as it goes (1)\n"
+		"\n"
+		"Frames come at the times at which they were captured, at least: what lies "
+		"between\n"
+		"two runs of zoe keep is left out.\n"
+		"  zoe play desk.keep replay\n"},
+	{"recover", recover_run, "what is whole in a file of zoe keep, as ordinary files",
+		"FILE [--out DIR [--format png|raw|y4m|nut|mkv]] [--list]",
+		"  --out DIR        write the frames there, and an index.json; without it: what is "
+		"in FILE\n"
+		"  --format F       png, raw: a file a frame; y4m, nut, mkv: one film (png)\n"
+		"  --list           a line a frame\n"
+		"\n"
+		"FILE may be one that zoe keep is writing.\n"
+		"  zoe recover desk.keep --out desk\n"},
 	{"verify", verify_run, "check a counter stream: pixels, order, losses",
 		"STREAM [--frames N] [--delivery D] [--group NAME] [--allow-loss] [--json]",
 		"  --frames N           end after N frames (when the stream ends)\n"

@@ -145,7 +145,8 @@ static int add_entry(struct keep_file *f, const struct keep_head *head) {
 	}
 	f->entries[f->n_entries++] = (struct keep_entry){.number = head->number,
 		.block = head->block,
-		.n_blocks = keep_get_n_blocks(head->meta_bytes, head->payload_bytes)};
+		.n_blocks = keep_get_n_blocks(head->meta_bytes, head->payload_bytes),
+		.realtime_ns = head->realtime_ns};
 	return 0;
 }
 

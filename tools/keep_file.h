@@ -18,6 +18,7 @@
 struct keep_entry {
 	uint64_t number;          // of the record
 	uint64_t block, n_blocks; // where it stands
+	uint64_t realtime_ns;     // when it was written, CLOCK_REALTIME
 };
 
 struct keep_file {

@@ -9,7 +9,7 @@
 enum { NONE = 0 };
 
 struct keep_place {
-	uint64_t block, n_blocks;
+	uint64_t block, n_blocks, realtime_ns;
 	uint32_t left, right;    // by place
 	uint32_t older, younger; // by time; younger of an unused one: the next unused
 };
@@ -40,7 +40,7 @@ static int grow(struct keep_space *space) {
 }
 
 /* Puts a record between `left` and what follows it by place. Returns: 0; -ENOMEM. */
-static int insert(struct keep_space *space, uint32_t left, const struct keep_place *place) {
+static int insert(struct keep_space *space, uint32_t left, const struct keep_entry *entry) {
 	uint32_t i, right;
 	int rc = space->spare == NONE ? grow(space) : 0;
 
@@ -50,8 +50,8 @@ static int insert(struct keep_space *space, uint32_t left, const struct keep_pla
 	i = space->spare;
 	space->spare = get(space, i)->younger;
 	right = left == NONE ? space->first : get(space, left)->right;
-	*get(space, i) = (struct keep_place){
-		place->block, place->n_blocks, left, right, space->youngest, NONE};
+	*get(space, i) = (struct keep_place){entry->block, entry->n_blocks, entry->realtime_ns,
+		left, right, space->youngest, NONE};
 	*(left == NONE ? &space->first : &get(space, left)->right) = i;
 	*(right == NONE ? &space->last : &get(space, right)->left) = i;
 	*(space->oldest == NONE ? &space->oldest : &get(space, space->youngest)->younger) = i;
@@ -78,10 +78,7 @@ static void remove_place(struct keep_space *space, uint32_t i) {
 /* By time, as the file lists them; links by place follow. */
 static int add_entries(struct keep_space *space, const struct keep_file *file) {
 	for (size_t i = 0; i < file->n_entries; i++) {
-		const struct keep_entry *entry = &file->entries[i];
-		const struct keep_place place = {
-			.block = entry->block, .n_blocks = entry->n_blocks};
-		int rc = insert(space, space->last, &place);
+		int rc = insert(space, space->last, &file->entries[i]);
 
 		if (rc < 0) {
 			return rc;
@@ -167,29 +164,34 @@ static void give_up_oldest(struct keep_space *space) {
 	space->n_overwritten++;
 }
 
-int keep_space_take(struct keep_space *space, uint64_t n_blocks, uint64_t *block) {
-	struct keep_place place = {.n_blocks = n_blocks};
+int keep_space_take(struct keep_space *space, struct keep_entry *entry) {
 	int rc;
 
-	if (n_blocks > (space->n_blocks - 1) / 2) {
+	if (entry->n_blocks > (space->n_blocks - 1) / 2) {
 		return -EFBIG;
 	}
-	while (get_run_end(space) - space->pos < n_blocks) {
+	while (get_run_end(space) - space->pos < entry->n_blocks) {
 		if (space->oldest == NONE) {
 			space->pos = 1;
 		} else {
 			give_up_oldest(space);
 		}
 	}
-	place.block = space->pos;
-	rc = insert(space, space->before, &place);
+	entry->block = space->pos;
+	rc = insert(space, space->before, entry);
 	if (rc < 0) {
 		return rc;
 	}
 	space->before = space->youngest;
-	space->pos += n_blocks;
-	*block = place.block;
+	space->pos += entry->n_blocks;
 	return 0;
+}
+
+uint64_t keep_space_get_span_ns(const struct keep_space *space) {
+	uint64_t from = get(space, space->oldest)->realtime_ns;
+	uint64_t to = get(space, space->youngest)->realtime_ns;
+
+	return to > from ? to - from : 0;
 }
 
 void keep_space_avoid(struct keep_space *space) {

@@ -25,9 +25,11 @@ struct keep_space {
 int keep_space_init(struct keep_space *space, const struct keep_file *file, uint64_t n_blocks);
 void keep_space_finish(struct keep_space *space);
 
-/* Finds room for a record, giving up the oldest as needed, and counts it as the youngest.
- * Returns: 0 and *block; -EFBIG more than half of the file; -ENOMEM. */
-int keep_space_take(struct keep_space *space, uint64_t n_blocks, uint64_t *block);
+/* Finds room for a record's n_blocks, giving up the oldest as needed, and counts it as the
+ * youngest. Returns: 0 and entry->block; -EFBIG more than half of the file; -ENOMEM. */
+int keep_space_take(struct keep_space *space, struct keep_entry *entry);
+/* How much time the records span, by when they were written. */
+uint64_t keep_space_get_span_ns(const struct keep_space *space);
 /* The youngest could not be written, perhaps as the disk has no room there: what follows goes over
  * the oldest, if there is one. */
 void keep_space_avoid(struct keep_space *space);

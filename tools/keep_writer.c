@@ -356,26 +356,29 @@ static int write_record(struct keep_writer *w, const struct keep_item *item, str
 }
 
 int keep_writer_put(struct keep_writer *w, const struct keep_item *item) {
+	uint64_t size = item->frame->format.size_bytes;
+	struct keep_entry entry = {.n_blocks = keep_get_n_blocks(item->meta_bytes, size)};
 	struct keep_head head;
-	uint64_t n_blocks;
 	int rc;
 
 	if (item->meta_bytes > KEEP_MAX_META) {
 		return fail(w, -EFBIG, "a frame has more than 1 MiB of tags");
 	}
-	n_blocks = keep_get_n_blocks(item->meta_bytes, item->frame->format.size_bytes);
 	fill_head(w, item, &head);
-	rc = keep_space_take(&w->space, n_blocks, &head.block);
+	entry.realtime_ns = head.realtime_ns;
+	rc = keep_space_take(&w->space, &entry);
 	if (rc == -EFBIG) {
 		return fail(w, rc,
 			"a frame of %llu bytes needs a file of at least %llu MiB: --size",
-			(unsigned long long)item->frame->format.size_bytes,
-			(unsigned long long)((2 * n_blocks + 1) * KEEP_BLOCK_BYTES / 1048576 + 1));
+			(unsigned long long)size,
+			(unsigned long long)(((2 * entry.n_blocks + 1) * KEEP_BLOCK_BYTES >> 20) +
+					     1));
 	}
 	if (rc < 0) {
 		return fail(w, rc, "out of memory");
 	}
-	rc = write_record(w, item, &head, n_blocks);
+	head.block = entry.block;
+	rc = write_record(w, item, &head, entry.n_blocks);
 	w->number++; /* also of one that failed: no two records ever have one number */
 	if (rc < 0) {
 		keep_space_avoid(&w->space);

@@ -193,7 +193,7 @@ static void show_progress(struct recording *r) {
 		seconds > 0 ? (double)r->n_frames / seconds : 0.0);
 }
 
-static int take_frame(struct recording *r, const struct zoe_frame *frame) {
+int recording_put(struct recording *r, const struct zoe_frame *frame) {
 	struct record_picture picture;
 	int rc = 0;
 
@@ -256,13 +256,29 @@ static int record_frames(struct recording *r, struct zoe_consumer *consumer) {
 			tool_fail_client(r->tool);
 			return rc;
 		}
-		rc = take_frame(r, frame);
+		rc = recording_put(r, frame);
 		zoe_frame_release(frame);
 		if (rc < 0) {
 			return rc;
 		}
 	}
 	return 0;
+}
+
+struct recording *recording_create(struct tool *tool, const struct recording_order *order) {
+	struct recording *r = calloc(1, sizeof(*r));
+
+	if (r != NULL) {
+		*r = (struct recording){.tool = tool, .order = order, .target = order->target};
+	}
+	return r;
+}
+
+int recording_destroy(struct recording *r) {
+	int rc = close_sink(r);
+
+	free(r);
+	return rc;
 }
 
 static void print_json(const struct recording *r) {

@@ -101,6 +101,7 @@ int tool_next(struct tool *tool, struct zoe_consumer *consumer, const struct zoe
 int tool_parse_u64(const char *text, uint64_t *out);
 int tool_parse_size(const char *text, uint32_t *width, uint32_t *height); // "1280x720"
 int tool_parse_duration_ms(const char *text, int *out);                   // "1500", "1500ms", "2s"
+int tool_parse_bytes(const char *text, uint64_t *out);             // "65536", "512MiB", "2GiB"
 int tool_parse_delivery(const char *text, enum zoe_delivery *out); // "every", "queue-reliable" ...
 int tool_parse_fps(const char *text, double *out); // "60", "59.94", "30000/1001"; 0 = no limit
 
@@ -119,8 +120,11 @@ int capture_run(struct tool *tool, int argc, char **argv);
 int check_run(struct tool *tool, int argc, char **argv);
 int complete_run(struct tool *tool, int argc, char **argv);
 int kick_run(struct tool *tool, int argc, char **argv);
+int keep_run(struct tool *tool, int argc, char **argv);
 int list_run(struct tool *tool, int argc, char **argv);
+int play_run(struct tool *tool, int argc, char **argv);
 int push_run(struct tool *tool, int argc, char **argv);
+int recover_run(struct tool *tool, int argc, char **argv);
 int record_run(struct tool *tool, int argc, char **argv);
 int reload_run(struct tool *tool, int argc, char **argv);
 int snap_run(struct tool *tool, int argc, char **argv);

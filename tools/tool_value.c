@@ -78,6 +78,27 @@ int tool_parse_duration_ms(const char *text, int *out) {
 	return -EINVAL;
 }
 
+int tool_parse_bytes(const char *text, uint64_t *out) {
+	static const char *const units[][3] = {{"", "B", "B"}, {"KiB", "K", "k"}, {"MiB", "M", "m"},
+		{"GiB", "G", "g"}, {"TiB", "T", "t"}};
+	size_t n = strspn(text, "0123456789");
+	uint64_t value;
+
+	if (parse_digits(text, n, &value) < 0) {
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < n_elements(units); i++) {
+		for (size_t j = 0; j < n_elements(units[i]); j++) {
+			if (strcmp(text + n, units[i][j]) == 0) {
+				return __builtin_mul_overflow(value, UINT64_C(1) << (10 * i), out)
+					       ? -EINVAL
+					       : 0;
+			}
+		}
+	}
+	return -EINVAL;
+}
+
 int tool_parse_fps(const char *text, double *out) {
 	double num, den = 1;
 	const char *rest;
