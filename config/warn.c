@@ -111,7 +111,7 @@ static void warn_unknown(const struct stream_config *stream, struct config_error
 				"'%s': %s: %s 65534 stands for all that have no number here; "
 				"%s",
 				stream->name, right->name, has_user ? "user" : "group",
-				has_user ? "only 'any' lets it in" : "it may be anybody's");
+				has_user ? "only 'any' lets it in" : "nobody is let in by it");
 		}
 	}
 }

@@ -8,8 +8,9 @@
 
 #include "attr.h"
 
-/* What the kernel says of users that have no number in this namespace. */
+/* What the kernel says of users and groups that have no number in this namespace. */
 #define OVERFLOW_UID 65534u
+#define OVERFLOW_GID 65534u
 
 static int credentials_read_groups(struct credentials *who, int socket, gid_t primary) {
 	gid_t *gids = NULL;
@@ -80,7 +81,7 @@ static bool access_has_uid(const struct access_list *list, uid_t uid) {
 static bool access_has_group(const struct access_list *list, const struct credentials *who) {
 	for (size_t i = 0; i < list->n_gids; i++) {
 		for (size_t j = 0; j < who->n_gids; j++) {
-			if (list->gids[i] == who->gids[j]) {
+			if (list->gids[i] == who->gids[j] && who->gids[j] != OVERFLOW_GID) {
 				return true;
 			}
 		}

@@ -17,6 +17,7 @@ static char config[] =
 	"  his: {max_frame: 64x64 XR24, access: {produce: [owner], consume: [\"user:daemon\"]}}\n"
 	"  secret: {max_frame: 64x64 XR24, access: {produce: [owner], consume: [owner], list: "
 	"[owner]}}\n"
+	"  team: {max_frame: 64x64 XR24, access: {consume: [\"group:daemon\", \"group:65534\"]}}\n"
 	"  \"made/*\": {max_frame: 64x64 XR24, access: {produce: [any], consume: [owner]}}\n";
 
 /* Not nobody: the overflow uid is any unknown user, and matches no right but "any". */
@@ -57,6 +58,55 @@ static int consume_as_daemon(const struct broker *broker, int pipe) {
 	CHILD_CHECK(try_consume(c, "secret") == -ENOENT);
 	zoe_client_destroy(c);
 	return 0;
+}
+
+/* Opens 'team' as the user daemon with a primary group and one more. */
+static int consume_with_groups(const struct broker *broker, gid_t primary, gid_t other) {
+	const struct passwd *user = getpwnam("daemon");
+	struct zoe_client *c;
+	int r;
+
+	CHILD_CHECK(user && setgroups(1, &other) == 0 && setgid(primary) == 0 &&
+		    setuid(user->pw_uid) == 0);
+	c = broker_connect(broker);
+	r = try_consume(c, "team");
+	zoe_client_destroy(c);
+	return r;
+}
+
+static int consume_by_primary_group(const struct broker *broker, int pipe) {
+	(void)pipe;
+	return consume_with_groups(broker, getpwnam("daemon")->pw_gid, 70001);
+}
+
+static int consume_by_other_group(const struct broker *broker, int pipe) {
+	(void)pipe;
+	return consume_with_groups(broker, 70001, getpwnam("daemon")->pw_gid);
+}
+
+/* 65534 is what the kernel says of groups without a number here: it may be anybody's. */
+static int consume_by_no_group(const struct broker *broker, int pipe) {
+	(void)pipe;
+	CHILD_CHECK(consume_with_groups(broker, 65534, 65534) == -EACCES);
+	return 0;
+}
+
+static void test_access_by_group_is_primary_or_other_and_never_overflow(void **state) {
+	static const child_fn tries[] = {
+		consume_by_primary_group, consume_by_other_group, consume_by_no_group};
+	struct zoe_client *c;
+
+	if (geteuid() != 0) {
+		skip();
+	}
+	c = broker_connect(*state);
+	assert_non_null(produce(c, "team", 1));
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		struct child child = child_start(*state, tries[i]);
+
+		assert_int_equal(child_join(&child), 0);
+	}
+	zoe_client_destroy(c);
 }
 
 static void test_access_to_consume_is_any_owner_or_user(void **state) {
@@ -359,6 +409,7 @@ static void test_access_is_the_owners_without_a_word(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_access_to_consume_is_any_owner_or_user, config),
+		BROKER_TEST(test_access_by_group_is_primary_or_other_and_never_overflow, config),
 		BROKER_TEST(test_access_to_a_pattern_is_of_who_made_the_stream, config),
 		BROKER_TEST(test_access_is_the_owners_without_a_word, config),
 		BROKER_TEST(test_access_to_administer_is_a_right_of_its_own, config),

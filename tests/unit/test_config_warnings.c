@@ -45,7 +45,7 @@ static const struct odd_text odd_texts[] = {
 		"t:6:14: warning: 'desk': consume: user 65534 stands for all that have no number "
 		"here; only 'any' lets it in\n"
 		"t:6:44: warning: 'desk': list: group 65534 stands for all that have no number "
-		"here; it may be anybody's\n"},
+		"here; nobody is let in by it\n"},
 	/* the socket's mode */
 	{"version: 1\nbroker: {socket_mode: \"0600\"}\ndefaults: {max_bytes: 1}\nstreams:\n"
 	 "  a: {}\n  b: {access: {consume: [\"group:70007\", owner], list: [any]}}\n"
