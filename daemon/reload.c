@@ -222,13 +222,15 @@ static void reload_say_all(const struct reload *reload) {
 }
 
 static bool config_is_lent(const struct server *server, const struct config *config) {
+	uintptr_t first = (uintptr_t)config->streams;
+	uintptr_t end = (uintptr_t)(config->streams + config->n_streams);
 	const struct stream *stream;
 
 	list_for_each(stream, &server->registry.streams, link) {
-		for (size_t i = 0; i < config->n_streams; i++) {
-			if (stream->config == &config->streams[i]) {
-				return true;
-			}
+		uintptr_t at = (uintptr_t)stream->config;
+
+		if (at >= first && at < end) {
+			return true;
 		}
 	}
 	return false;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "access.h"
-#include "adopt.h"
 #include "client.h"
 #include "consumer.h"
 #include "evict.h"
@@ -266,7 +265,6 @@ void reload_apply_stream(const struct reload *reload, struct stream *stream) {
 		stream->config = plan.after;
 		return;
 	}
-	adopt_finish(stream); /* one change after the other */
 	stream->config = plan.after;
 	stream->owner = plan.owner;
 	needs_move = plan_needs_move(&plan);

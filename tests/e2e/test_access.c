@@ -174,12 +174,16 @@ static int ignore_line(void *user, const struct zoe_reload_line *line) {
 	return 0;
 }
 
-static void reload(const struct broker *broker, const char *access) {
+static void reload_file(const struct broker *broker) {
 	struct zoe_client *c = broker_connect(broker);
 
-	set_defaults(broker, access);
 	assert_int_equal(zoe_client_reload(c, 0, ignore_line, NULL, DEADLINE_MS), 0);
 	zoe_client_destroy(c);
+}
+
+static void reload(const struct broker *broker, const char *access) {
+	set_defaults(broker, access);
+	reload_file(broker);
 }
 
 static void come_as_daemon(const struct broker *broker, struct zoe_client **c) {
@@ -368,6 +372,60 @@ static void test_access_to_the_list_is_lost_and_found_by_watchers(void **state) 
 	assert_int_equal(child_join(&child), 0);
 }
 
+/* Whom "owner" means: who produces what a pattern made, the broker's user for a name of its own. */
+static char patterned[] = "version: 1\nstreams:\n"
+			  "  \"made/*\": {max_frame: 64x64 XR24, consumers: 4, access: {produce: "
+			  "[any], consume: [owner]}}\n";
+
+static int lose_ownership(const struct broker *broker, int pipe) {
+	const struct zoe_frame *frame;
+	struct zoe_producer *p;
+	struct zoe_consumer *s;
+	struct zoe_client *c;
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+
+	come_as_daemon(broker, &c);
+	p = produce(c, "made/here", 1);
+	s = consume(c, "made/here", ZOE_EVERY, 1);
+	CHILD_CHECK(p != NULL && s != NULL);
+	child_say_ready(pipe);
+	CHILD_CHECK(zoe_consumer_next(s, &frame, DEADLINE_MS) == -ECONNABORTED);
+	CHILD_CHECK(try_consume(c, "made/here") == -EACCES);
+	child_say_ready(pipe);
+	while (try_consume(c, "made/here") != 0) {
+		CHILD_CHECK(now_ms() < deadline);
+		usleep(1000);
+	}
+	CHILD_CHECK(zoe_producer_is_wanted(p) == 1); /* it has not noticed */
+	zoe_client_destroy(c);
+	return 0;
+}
+
+static void test_access_of_the_owner_follows_the_entry_that_rules(void **state) {
+	const struct broker *broker = *state;
+	struct child child;
+	FILE *file;
+
+	if (geteuid() != 0) {
+		skip();
+	}
+	child = child_start(broker, lose_ownership);
+	child_wait_ready(&child);
+	file = fopen(broker->config, "ae");
+	assert_non_null(file);
+	fprintf(file, "  made/here: {max_frame: 64x64 XR24, consumers: 4, access: {produce: [any], "
+		      "consume: [owner]}}\n");
+	fclose(file);
+	reload_file(broker);
+	child_wait_ready(&child);
+	file = fopen(broker->config, "we");
+	assert_non_null(file);
+	fputs(patterned, file);
+	fclose(file);
+	reload_file(broker);
+	assert_int_equal(child_join(&child), 0);
+}
+
 static int administer_as_daemon(const struct broker *broker, int pipe) {
 	struct zoe_client *c;
 
@@ -413,6 +471,7 @@ int main(void) {
 		BROKER_TEST(test_access_to_a_pattern_is_of_who_made_the_stream, config),
 		BROKER_TEST(test_access_is_the_owners_without_a_word, config),
 		BROKER_TEST(test_access_to_administer_is_a_right_of_its_own, config),
+		BROKER_TEST(test_access_of_the_owner_follows_the_entry_that_rules, patterned),
 		BROKER_TEST(test_access_that_is_lost_shows_nothing_later, revoked),
 		BROKER_TEST(test_access_to_produce_ends_with_the_right, revoked),
 		BROKER_TEST(test_access_to_reliable_delivery_is_lost_alone, revoked),

@@ -21,7 +21,7 @@ static char config[] =
 	"version: 1\n"
 	"defaults: {access: {produce: [any], consume: [any], reliable: [any], list: [any]}}\n"
 	"streams:\n"
-	"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2}\n"
+	"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2, patience: 20s}\n"
 	"  other: {max_frame: 64x64 XR24, slots: 4}\n"
 	"  \"made/*\": {max_frame: 64x64 XR24}\n";
 
@@ -29,8 +29,17 @@ static char config[] =
 	"version: 1\n"                                                                             \
 	"defaults: {access: {produce: [any], consume: [any], reliable: [any], list: [any]}}\n"     \
 	"streams:\n"
-#define CAM "  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2}\n"
+#define CAM "  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2, patience: 20s}\n"
 #define MADE "  \"made/*\": {max_frame: 64x64 XR24}\n"
+
+#define PATIENT                                                                                    \
+	"version: 1\n"                                                                             \
+	"broker: {settle: 60s}\n"                                                                  \
+	"defaults: {access: {produce: [any], consume: [any], reliable: [any], list: [any]}}\n"     \
+	"streams:\n"
+
+static char patient[] =
+	PATIENT "  cam: {max_frame: 64x64 XR24, slots: 16, consumers: 4, hold: 2, patience: 20s}\n";
 
 /* By another file and rename, as editors do. */
 static void set_config(const struct broker *broker, const char *text) {
@@ -152,9 +161,9 @@ static void test_reload_says_what_it_would_do_and_does_not(void **state) {
 	struct answer answer;
 
 	assert_non_null(p);
-	set_config(broker,
-		HEAD "  cam: {max_frame: 64x64 XR24, slots: 9, consumers: 4, hold: 2}\n"
-		     "  new: {max_bytes: 1KiB}\n" MADE "  \"more/*\": {max_bytes: 1KiB}\n");
+	set_config(broker, HEAD
+		"  cam: {max_frame: 64x64 XR24, slots: 9, consumers: 4, hold: 2, patience: 20s}\n"
+		"  new: {max_bytes: 1KiB}\n" MADE "  \"more/*\": {max_bytes: 1KiB}\n");
 	assert_int_equal(ask(broker, true, &answer), 0);
 	expect(&answer, "change cam 0:0 slots 8 -> 9|");
 	expect(&answer, "keep made/one 0:0 |peer made/one 0:0 |");
@@ -254,7 +263,7 @@ static void test_reload_leaves_streams_that_stay_alone(void **state) {
 
 static void test_reload_that_cuts_the_memory_anew_loses_no_frame(void **state) {
 	static const char *const texts[2] = {HEAD
-		"  cam: {max_frame: 64x64 XR24, slots: 16, consumers: 6, hold: 2}\n",
+		"  cam: {max_frame: 64x64 XR24, slots: 16, consumers: 6, hold: 2, patience: 20s}\n",
 		HEAD CAM};
 
 	reload_many(*state, texts);
@@ -317,8 +326,8 @@ static void test_reload_lowers_limits_for_those_to_come(void **state) {
 		s[i] = consume(c, "cam", ZOE_EVERY, 2);
 		assert_non_null(s[i]);
 	}
-	set_config(
-		*state, HEAD "  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 2, hold: 1}\n");
+	set_config(*state, HEAD
+		"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 2, hold: 1, patience: 20s}\n");
 	assert_int_equal(ask(*state, false, &answer), 0);
 	expect(&answer, "change cam 0:0 consumers 4 -> 2, hold 2 -> 1|");
 	expect(&answer, "peer cam 0:0 stays with 2 frames at once, though hold: allows 1|");
@@ -364,7 +373,8 @@ static void test_reload_lets_a_second_producer_in(void **state) {
 
 	assert_int_equal(publish(p[0], 1), 0);
 	assert_null(produce(c, "cam", 1));
-	reload(*state, HEAD "  cam: {max_frame: 64x64 XR24, slots: 8, producers: 2}\n");
+	reload(*state,
+		HEAD "  cam: {max_frame: 64x64 XR24, slots: 8, producers: 2, patience: 20s}\n");
 	p[1] = produce(c, "cam", 1);
 	assert_non_null(p[1]);
 	for (uint64_t i = 2; i <= 100; i++) {
@@ -396,8 +406,8 @@ static void test_reload_gives_producers_new_terms(void **state) {
 	assert_int_equal(publish(p, 1), 0);
 	assert_int_equal(zoe_producer_get_interval(p, &interval), 1);
 	assert_int_equal(interval, 0);
-	reload(*state, HEAD
-		"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2, max_fps: 50}\n");
+	reload(*state, HEAD "  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2, "
+			    "patience: 20s, max_fps: 50}\n");
 	while (interval != 20000000) {
 		assert_true(now_ms() < deadline);
 		assert_true(zoe_producer_get_interval(p, &interval) >= 0);
@@ -452,7 +462,7 @@ static void test_reload_that_narrows_access_moves_the_frames_away(void **state) 
 
 	assert_int_equal(publish(p, 1), 0);
 	reload(*state, HEAD "  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 2, "
-			    "access: {consume: [owner]}}\n");
+			    "patience: 20s, access: {consume: [owner]}}\n");
 	assert_int_equal(get_generation(*state, "cam"), 2);
 	for (uint64_t i = 2; i <= 20; i++) {
 		int r = publish(p, i);
@@ -463,6 +473,68 @@ static void test_reload_that_narrows_access_moves_the_frames_away(void **state) 
 	assert_int_equal(last, 20);
 	reload(*state, HEAD CAM);
 	assert_int_equal(get_generation(*state, "cam"), 2);
+	zoe_client_destroy(c);
+}
+
+/* The name is ruled by the pattern, then by an entry of its own, then by the pattern again. */
+static void test_reload_changes_the_entry_that_rules_a_stream(void **state) {
+	struct zoe_client *c = broker_connect(*state);
+	struct zoe_producer *p = produce(c, "made/one", 1);
+	struct zoe_consumer *s = consume(c, "made/one", ZOE_RELIABLE, 1);
+	static const char *const texts[2] = {
+		HEAD MADE "  made/one: {max_frame: 64x64 XR24, slots: 8}\n", HEAD MADE};
+	uint64_t last = 0, value = 0;
+	struct answer answer;
+
+	for (int i = 0; i < 4; i++) {
+		set_config(*state, texts[i % 2]);
+		assert_int_equal(ask(*state, false, &answer), 0);
+		expect(&answer, i % 2 == 0 ? "'made/one' rules it instead of 'made/*'"
+					   : "'made/*' rules it instead of 'made/one'");
+		for (int k = 0; k < 5; k++) {
+			int r = publish(p, ++value);
+
+			assert_true(r == 0 || (r == -ESTALE && publish(p, value) == 0));
+			drain(s, &last);
+		}
+	}
+	assert_int_equal(last, value);
+	zoe_client_destroy(c);
+}
+
+/* A broker that is back waits for those who are not; a change moves the stream at once. Who is late
+ * loses nothing all the same. */
+static void test_reload_needs_not_wait_for_who_is_not_back(void **state) {
+	struct broker *broker = *state;
+	struct zoe_client *c = broker_connect(broker);
+	struct zoe_producer *p = produce(c, "cam", 1);
+	struct zoe_consumer *late = consume(c, "cam", ZOE_RELIABLE, 1);
+	uint64_t deadline = now_ms() + DEADLINE_MS, last = 0, value = 0;
+	uint32_t generation;
+
+	assert_int_equal(publish(p, ++value), 0);
+	drain(late, &last);
+	broker_kill(broker);
+	broker_start(broker);
+	while (get_generation(broker, "cam") == 0) {
+		assert_true(now_ms() < deadline);
+		value += publish(p, value + 1) == 0;
+	}
+	generation = get_generation(broker, "cam");
+	reload(broker, PATIENT "  cam: {max_frame: 64x64 XR24, slots: 32, consumers: 4, hold: 2, "
+			       "patience: 20s}\n");
+	assert_true(get_generation(broker, "cam") > generation);
+	for (int i = 0; i < 5; i++) {
+		int r = publish(p, value + 1);
+
+		assert_true(r == 0 || (r == -ESTALE && publish(p, value + 1) == 0));
+		value++;
+	}
+	while (last < value) {
+		assert_true(now_ms() < deadline);
+		(void)zoe_consumer_take_events(late);
+		drain(late, &last);
+	}
 	zoe_client_destroy(c);
 }
 
@@ -479,6 +551,8 @@ int main(void) {
 		BROKER_TEST(test_reload_gives_producers_new_terms, config),
 		BROKER_TEST(test_reload_changes_the_broker_too, config),
 		BROKER_TEST(test_reload_that_narrows_access_moves_the_frames_away, config),
+		BROKER_TEST(test_reload_changes_the_entry_that_rules_a_stream, config),
+		BROKER_TEST(test_reload_needs_not_wait_for_who_is_not_back, patient),
 	};
 
 	return cmocka_run_group_tests_name("reload", tests, NULL, NULL);
