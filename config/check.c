@@ -65,28 +65,31 @@ void check_stream(const struct stream_config *stream, const struct tree_node *ma
 	}
 }
 
-static bool is_as_heavy(const struct stream_config *a, const struct stream_config *b) {
-	size_t len = pattern_get_prefix_len(a->name);
+/* The first pattern before this one that has the same text before its star. */
+static const struct stream_config *find_equal(
+	const struct config *config, const struct stream_config *late) {
+	size_t len = pattern_get_prefix_len(late->name);
 
-	return a->is_pattern && b->is_pattern && len == pattern_get_prefix_len(b->name) &&
-	       memcmp(a->name, b->name, len) == 0;
+	for (const struct stream_config *early = config->streams; early < late; early++) {
+		if (early->is_pattern && strncmp(early->name, late->name, len) == 0 &&
+			early->name[len] == '*') {
+			return early;
+		}
+	}
+	return NULL;
 }
 
 /* Two patterns of one literal prefix could both rule a name, and neither comes first. */
 void check_patterns(const struct config *config, struct config_errors *errors) {
 	for (size_t i = 1; i < config->n_streams; i++) {
 		const struct stream_config *late = &config->streams[i];
+		const struct stream_config *early =
+			late->is_pattern ? find_equal(config, late) : NULL;
 
-		for (size_t j = 0; late->is_pattern && j < i; j++) {
-			const struct stream_config *early = &config->streams[j];
-
-			if (is_as_heavy(late, early)) {
-				config_errors_add(errors, late->line, late->col,
-					"'%s' ranks equal with '%s' in line %u: same text before "
-					"'*'",
-					late->name, early->name, early->line);
-				break;
-			}
+		if (early) {
+			config_errors_add(errors, late->line, late->col,
+				"'%s' ranks equal with '%s' in line %u: same text before '*'",
+				late->name, early->name, early->line);
 		}
 	}
 }

@@ -55,7 +55,9 @@ bool pattern_matches(const char *pattern, const char *name) {
 	bool can[CONFIG_MAX_NAME_BYTES + 1] = {true};
 	size_t len = strlen(name);
 
-	if (len > CONFIG_MAX_NAME_BYTES) {
+	/* Most names fail at once. */
+	if (len > CONFIG_MAX_NAME_BYTES ||
+		strncmp(pattern, name, pattern_get_prefix_len(pattern)) != 0) {
 		return false;
 	}
 	for (; *pattern; pattern++) {

@@ -30,7 +30,7 @@ get_names() {
 may_feed_all() {
 	case $1 in
 	screen.yaml | game-capture.yaml) ;;
-	*) [ "$(id -u)" -eq 0 ] || { echo "skipped: only root may feed all of $1"; return 1; } ;;
+	*) [ "$(id -u)" -eq 0 ] ;;
 	esac
 }
 
@@ -39,6 +39,7 @@ check_example() {
 	"$zoe" check --strict "$1" >"$dir/out" 2>&1 || { cat "$dir/out"; fail "$name has errors or warnings"; }
 	start_broker "$1"
 	n_names=0
+	may_feed_all "$name" || echo "skipped: only root may feed all of $name"
 	for stream in $(get_names "$1"); do
 		n_names=$((n_names + 1))
 		case $stream in
