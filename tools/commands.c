@@ -154,6 +154,11 @@ const struct command commands[] = {
 		"access: in\n"
 		"the config.\n"
 		"  zoe kick desk 4711\n"},
+	{"doctor", doctor_run, "what is wrong here, and what to do", "[--json]",
+		"Looks at kernel, limits, memory, the socket, the broker, its config, what this "
+		"user may\n"
+		"do, and clocks. Ends with 1 if something keeps frames from flowing.\n"
+		"  zoe doctor\n"},
 	{"bench", bench_run, "what a frame costs here, beside what the machine charges for less",
 		"[MEASURE...] [--short] [--json]",
 		"  -s, --short      a minute instead of ten\n"

@@ -119,6 +119,7 @@ int bench_run(struct tool *tool, int argc, char **argv);
 int capture_run(struct tool *tool, int argc, char **argv);
 int check_run(struct tool *tool, int argc, char **argv);
 int complete_run(struct tool *tool, int argc, char **argv);
+int doctor_run(struct tool *tool, int argc, char **argv);
 int kick_run(struct tool *tool, int argc, char **argv);
 int keep_run(struct tool *tool, int argc, char **argv);
 int list_run(struct tool *tool, int argc, char **argv);
