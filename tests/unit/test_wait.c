@@ -103,7 +103,7 @@ static uint64_t sleep_under_attack(struct fixture *f) {
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, sleep_for_a_frame, f), 0);
-	for (unsigned i = 0; n_moved < 1 && i < 100; i++) {
+	for (unsigned i = 0; n_moved < 1 && i < 5000; i++) {
 		pause_ms(1); /* until it sleeps */
 		n_moved = syscall(SYS_futex, head, FUTEX_CMP_REQUEUE, 0, (long)INT_MAX,
 			&f->elsewhere, (uint32_t)atomic_load_explicit(head, memory_order_relaxed));
