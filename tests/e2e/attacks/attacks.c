@@ -33,7 +33,8 @@
 #define ANSWER_MS 1000   /* in which the broker must answer, whatever goes on */
 #define GIVE_UP_MS 5000
 #define PAUSE_MS 20
-#define MOST_LOGGED 16384 /* bytes, by an attack */
+#define MOST_LOGGED 16384        /* bytes, by an attack */
+#define MOST_MEMORY_KIB 524288ul /* a sanitizer's share included */
 
 static char config[] =
 	"version: 1\n"
@@ -330,6 +331,23 @@ static bool try_all(struct scene *scene, char *const *wanted) {
 	return is_well;
 }
 
+/* In KiB, by the kernel's word; 0 = not known. */
+static unsigned long get_peak_memory(pid_t pid) {
+	unsigned long kib = 0;
+	char path[32], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && kib == 0 && fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "VmHWM: %lu kB", &kib);
+	}
+	if (file) {
+		fclose(file);
+	}
+	return kib;
+}
+
 static int note_protection(void *user, const struct zoe_status *status) {
 	char *text = user;
 
@@ -374,6 +392,8 @@ int main(int argc, char **argv) {
 	assert_true(scene_is_usable(&scene, "loose")); /* and has its memory */
 	printf("protection: %s\n%-34s %-7s %s\n", scene.protection, "ATTACK", "VERDICT", "SEEN");
 	is_well = try_all(&scene, argv + 1 + is_mode);
+	printf("the broker has had %lu KiB at most\n", get_peak_memory(scene.broker->pid));
+	is_well = is_well && get_peak_memory(scene.broker->pid) < MOST_MEMORY_KIB;
 	honest_stop();
 	close(scene.plain_fd);
 	munmap(report, sizeof(*report));
