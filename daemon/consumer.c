@@ -601,7 +601,10 @@ void consumer_detach(struct consumer *consumer) {
 }
 
 static void consumer_leave_seat(struct seat *seat) {
-	if (seat->is_listed && seat->generation->ended == 0) {
+	const struct generation *g = seat->generation;
+
+	/* An adopted ring's list is what the broker after us goes by, ended or not. */
+	if (seat->is_listed && (g->ended == 0 || g->is_adopted)) {
 		roster_remove(seat);
 	}
 	seat_destroy(seat);

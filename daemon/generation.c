@@ -365,9 +365,6 @@ void seat_destroy(struct seat *seat) {
 	if (seat->is_listed) {
 		seat->generation->listed[seat->index] = NULL;
 	}
-	if (seat->is_listed && seat->generation->is_adopted) {
-		seat->generation->control->seats[seat->index] = (struct zoe_control_seat){0};
-	}
 	group_leave(seat);
 	munmap(seat->page, ZOE_SEAT_PAGE_BYTES);
 	memfd_finish(&seat->memory);
