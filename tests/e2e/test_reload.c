@@ -476,6 +476,50 @@ static void test_reload_that_narrows_access_moves_the_frames_away(void **state) 
 	zoe_client_destroy(c);
 }
 
+/* "+name ", "-name ", "~name ", as they come after the first list. */
+struct seen {
+	bool is_synced;
+	char text[512];
+};
+
+static int note_seen(void *user, enum zoe_change change, const struct zoe_stream_info *info) {
+	struct seen *seen = user;
+	size_t len = strlen(seen->text);
+
+	if (change == ZOE_SYNCED) {
+		seen->is_synced = true;
+	} else if (seen->is_synced) {
+		snprintf(seen->text + len, sizeof(seen->text) - len, "%c%s ",
+			change == ZOE_ADDED     ? '+'
+			: change == ZOE_REMOVED ? '-'
+						: '~',
+			info->name);
+	}
+	return 0;
+}
+
+static void test_reload_is_seen_by_those_who_watch(void **state) {
+	struct zoe_client *c = broker_connect(*state);
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	struct seen seen = {0};
+
+	assert_int_equal(zoe_client_watch(c, note_seen, &seen), 0);
+	while (!seen.is_synced) {
+		assert_true(now_ms() < deadline);
+		assert_int_equal(zoe_client_dispatch(c), 0);
+	}
+	reload(*state, HEAD "  cam: {max_frame: 64x64 XR24, description: Other}\n"
+			    "  new: {max_bytes: 1KiB}\n" MADE);
+	while (!strstr(seen.text, "-other ") || !strstr(seen.text, "+new ") ||
+		!strstr(seen.text, "~cam ")) {
+		if (now_ms() > deadline) {
+			fail_msg("seen: %s", seen.text);
+		}
+		assert_int_equal(zoe_client_dispatch(c), 0);
+	}
+	zoe_client_destroy(c);
+}
+
 /* The name is ruled by the pattern, then by an entry of its own, then by the pattern again. */
 static void test_reload_changes_the_entry_that_rules_a_stream(void **state) {
 	struct zoe_client *c = broker_connect(*state);
@@ -551,6 +595,7 @@ int main(void) {
 		BROKER_TEST(test_reload_gives_producers_new_terms, config),
 		BROKER_TEST(test_reload_changes_the_broker_too, config),
 		BROKER_TEST(test_reload_that_narrows_access_moves_the_frames_away, config),
+		BROKER_TEST(test_reload_is_seen_by_those_who_watch, config),
 		BROKER_TEST(test_reload_changes_the_entry_that_rules_a_stream, config),
 		BROKER_TEST(test_reload_needs_not_wait_for_who_is_not_back, patient),
 	};
