@@ -114,6 +114,24 @@ static int take_streams(const struct broker *broker, int pipe) {
 	return 0;
 }
 
+static int take_streams_until_more(const struct broker *broker, int pipe) {
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	struct zoe_client *c = come_as_daemon(broker);
+	struct zoe_producer *p[3] = {NULL};
+
+	CHILD_CHECK(open_producer(c, "made/0", 16, &p[0]) == 0);
+	CHILD_CHECK(open_producer(c, "made/1", 16, &p[1]) == 0);
+	CHILD_CHECK(open_producer(c, "made/2", 16, &p[2]) == -EDQUOT);
+	child_say_ready(pipe);
+	while (open_producer(c, "made/2", 16, &p[2]) == -EDQUOT) {
+		CHILD_CHECK(now_ms() < deadline);
+		usleep(1000);
+	}
+	CHILD_CHECK(p[2] != NULL);
+	zoe_client_destroy(c);
+	return 0;
+}
+
 static int take_seats(const struct broker *broker, int pipe) {
 	struct zoe_client *c = come_as_daemon(broker);
 	struct zoe_consumer *s[4] = {NULL};
@@ -193,6 +211,35 @@ static void test_quota_of_streams_is_of_a_user(void **state) {
 	run_as_daemon(*state, take_streams);
 }
 
+static int ignore_line(void *user, const struct zoe_reload_line *line) {
+	(void)user;
+	(void)line;
+	return 0;
+}
+
+static void test_quota_is_raised_by_a_reload(void **state) {
+	const struct broker *broker = *state;
+	struct zoe_client *c = broker_connect(broker);
+	struct child child;
+	FILE *file;
+
+	if (geteuid() != 0) {
+		zoe_client_destroy(c);
+		skip();
+	}
+	child = child_start(broker, take_streams_until_more);
+	child_wait_ready(&child);
+	file = fopen(broker->config, "we");
+	assert_non_null(file);
+	fputs("version: 1\nbroker: {per_user: {memory: 5MiB, streams: 3, consumers: 3}}\n" DEFAULTS
+			NAMED MADE,
+		file);
+	fclose(file);
+	assert_int_equal(zoe_client_reload(c, 0, ignore_line, NULL, DEADLINE_MS), 0);
+	assert_int_equal(child_join(&child), 0);
+	zoe_client_destroy(c);
+}
+
 static void test_quota_of_consumers_is_of_a_user(void **state) {
 	run_as_daemon(*state, take_seats);
 }
@@ -252,6 +299,7 @@ int main(void) {
 		BROKER_TEST(test_quota_of_all_says_who_has_how_much, small),
 		BROKER_TEST(test_quota_of_a_pattern_is_free_again_after_linger, small),
 		BROKER_TEST(test_quota_of_streams_is_of_a_user, shared),
+		BROKER_TEST(test_quota_is_raised_by_a_reload, shared),
 		BROKER_TEST(test_quota_of_consumers_is_of_a_user, shared),
 		BROKER_TEST(test_quota_of_memory_is_of_a_user, shared),
 		BROKER_TEST(test_quota_counts_what_is_held_of_old_generations, shared),
