@@ -91,7 +91,8 @@ struct kick {
 	const struct client *by;
 	const struct zoe_msg_kick *msg;
 	struct stream *stream;
-	uint32_t n_kicked;
+	bool is_dry_run; // finds, and does nothing
+	uint32_t n_found;
 };
 
 static void kick_client(struct kick *kick, struct client *client) {
@@ -101,10 +102,13 @@ static void kick_client(struct kick *kick, struct client *client) {
 	if (msg->pid ? client->who.pid != msg->pid : strcmp(client->app, msg->app) != 0) {
 		return;
 	}
+	kick->n_found++;
+	if (kick->is_dry_run) {
+		return;
+	}
 	snprintf(text, sizeof(text), "stream '%s': an admin, uid %u, has taken '%s' (pid %d) off",
 		kick->stream->name, kick->by->who.uid, client->app, (int)client->who.pid);
 	client_evict(client, ZOE_MSG_EVICTED, -ECONNABORTED, text);
-	kick->n_kicked++;
 }
 
 static void kick_all(struct kick *kick) {
@@ -112,6 +116,7 @@ static void kick_all(struct kick *kick) {
 	struct consumer *consumer;
 	struct turn *turn;
 
+	kick->n_found = 0;
 	list_for_each(turn, &kick->stream->turns, link) {
 		kick_client(kick, turn->client);
 	}
@@ -160,6 +165,33 @@ static void kick_refuse_nobody(struct client *client, const struct zoe_msg_kick 
 		msg->name);
 }
 
+/* Who rules one stream alone, as whoever made it does, moves it as often as GROW may and within
+ * memory_limit: a kick of one's own consumers must not cost the others anything.
+ * Returns: 0; -errno, and the client has its answer. */
+static int kick_check_move(const struct kick *kick, struct client *client) {
+	struct server *server = client->server;
+	struct stream *stream = kick->stream;
+	char why[64] = "it moves too often";
+	int32_t holder = 0;
+	int r;
+
+	if (!stream->newest || access_list_has(&server->config->admin, &client->who, server->uid)) {
+		return 0;
+	}
+	r = move_check(stream, &holder);
+	if (r == -EBUSY) {
+		snprintf(why, sizeof(why), "pid %d still holds old frames", (int)holder);
+	} else if (r == 0) {
+		r = move_check_room(stream);
+		snprintf(why, sizeof(why), "memory_limit leaves no room to move");
+	}
+	if (r < 0) {
+		client_refuse(client, &kick->msg->header, r, "stream '%s': cannot kick now: %s",
+			stream->name, why);
+	}
+	return r;
+}
+
 void evict_kick(struct client *client, const struct zoe_packet *packet) {
 	const struct zoe_msg_kick *msg = (const void *)packet->bytes;
 	struct kick kick = {.by = client, .msg = msg};
@@ -175,14 +207,20 @@ void evict_kick(struct client *client, const struct zoe_packet *packet) {
 	if (!kick.stream) {
 		return;
 	}
+	kick.is_dry_run = true;
 	kick_all(&kick);
-	if (kick.n_kicked == 0) {
+	if (kick.n_found == 0) {
 		kick_refuse_nobody(client, msg);
 		return;
 	}
+	if (kick_check_move(&kick, client) < 0) {
+		return;
+	}
+	kick.is_dry_run = false;
+	kick_all(&kick);
 	evict_finish(kick.stream, false);
 	zoe_msg_init(&reply, ZOE_MSG_KICK, msg->header.serial);
-	reply.n_kicked = kick.n_kicked;
+	reply.n_kicked = kick.n_found;
 	reply.reserved = 0;
 	client_send(client, &reply.header, NULL, 0);
 }

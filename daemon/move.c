@@ -377,6 +377,13 @@ static uint64_t move_choose_bytes(const struct stream *stream) {
 	return bytes < stream->config->max_bytes ? bytes : stream->config->max_bytes;
 }
 
+int move_check_room(struct stream *stream) {
+	struct zoe_geometry geo;
+	int r = stream_cut(stream, move_choose_bytes(stream), &geo);
+
+	return r < 0 ? r : move_reserve(stream, &geo);
+}
+
 static void move_away_by(struct stream *stream, bool is_forced) {
 	int r;
 

@@ -41,6 +41,9 @@ void move_away(struct stream *stream);
  * fails. */
 void move_away_from_evicted(struct stream *stream);
 
+/* Whether memory_limit leaves room for one more generation. Returns: 0; -ENOMEM; -EOVERFLOW. */
+int move_check_room(struct stream *stream);
+
 /* Closes the region without a successor, and wakes all: what was published can still be taken. */
 void move_end(struct stream *stream);
 

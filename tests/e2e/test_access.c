@@ -427,7 +427,9 @@ static void test_access_of_the_owner_follows_the_entry_that_rules(void **state) 
 }
 
 static int administer_as_daemon(const struct broker *broker, int pipe) {
+	uint64_t deadline = now_ms() + DEADLINE_MS;
 	struct zoe_client *c;
+	int r;
 
 	(void)pipe;
 	come_as_daemon(broker, &c);
@@ -441,6 +443,21 @@ static int administer_as_daemon(const struct broker *broker, int pipe) {
 	/* Its own: who makes a stream of a pattern is its owner. */
 	CHILD_CHECK(try_produce(c, "made/here") == 0);
 	CHILD_CHECK(zoe_client_kick(c, "made/here", "test", NULL, DEADLINE_MS) == 0);
+	/* But not as often as it likes: each time the stream has to move. */
+	do {
+		struct zoe_producer_options options = {
+			.struct_size = sizeof(options), .timeout_ms = DEADLINE_MS};
+		struct zoe_producer *p = NULL;
+
+		CHILD_CHECK(now_ms() < deadline);
+		r = zoe_producer_open(c, "made/here", &options, &p);
+		if (r == 0) {
+			r = zoe_client_kick(c, "made/here", "test", NULL, DEADLINE_MS);
+		}
+		zoe_producer_close(p);
+	} while (r == 0);
+	CHILD_CHECK(r == -EAGAIN);
+	CHILD_CHECK(strstr(zoe_client_get_error(c), "cannot kick now: it moves too often") != NULL);
 	zoe_client_destroy(c);
 	return 0;
 }

@@ -180,7 +180,8 @@ ZOE_EXPORT int zoe_client_reload(
  * (-ECONNABORTED) and see no frame that is published later; the others lose none. They may come
  * again unless the config shuts them out. For those who hold the right `admin` of the stream.
  * *n_kicked (may be NULL): how many were. Returns: 0; -ENOENT no such stream, or nobody of that
- * name or pid is attached to it; -EACCES; -EINVAL; as zoe_client_connect(). */
+ * name or pid is attached to it; -EACCES; -EAGAIN, -EBUSY, -ENOMEM the stream cannot move now, and
+ * we are no admin of the defaults; -EINVAL; as zoe_client_connect(). */
 ZOE_EXPORT int zoe_client_kick(struct zoe_client *c, const char *stream, const char *who,
 	uint32_t *n_kicked, int timeout_ms);
 
