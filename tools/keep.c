@@ -12,7 +12,7 @@
 #include "keep_writer.h"
 #include "tool.h"
 
-enum { META_BYTES = 128 * 1024, ENDED_MS = 20, SHOW_MS = 500 };
+enum { META_BYTES = 128 * 1024, ENDED_MS = 20, SHOW_MS = 500, TELL_S = 60 };
 
 struct keep_order {
 	const char *stream, *path;
@@ -29,10 +29,12 @@ struct keep {
 	struct keep_sync sync;
 	uint8_t meta[META_BYTES];
 	uint64_t n_frames, n_bytes, n_lost, n_failed, n_bad;
-	uint64_t pending_lost;        // since the last frame that was written
-	uint64_t start_ns, shown_ns;  // CLOCK_MONOTONIC
-	uint64_t shown_bytes;         // n_bytes then
-	int told;                     // the last failure that was told, 0 = none
+	uint64_t pending_lost;       // since the last frame that was written
+	uint64_t start_ns, shown_ns; // CLOCK_MONOTONIC
+	uint64_t shown_bytes;        // n_bytes then
+	int told;                    // the last failure that was told, 0 = none
+	uint64_t told_ns;
+	bool is_failing;              // and nothing was written since
 	bool has_new;                 // one that was published since the start was taken
 	bool has_begun, has_progress; // a frame was taken; a line of progress stands there
 };
@@ -44,22 +46,27 @@ static void end_progress_line(struct keep *k) {
 	}
 }
 
-/* Says it once, until writing succeeds or fails in another way. */
+/* Says it once, until writing succeeds or fails in another way; the same again only after a while:
+ * where the disk has no room at one place, that place comes again in each round. */
 static void tell_failure(struct keep *k, int rc, const char *sentence) {
-	if (k->told == rc) {
+	uint64_t now = tool_get_now_ns();
+
+	if (k->told == rc && now - k->told_ns < TELL_S * UINT64_C(1000000000)) {
 		return;
 	}
 	end_progress_line(k);
 	k->told = rc;
+	k->told_ns = now;
+	k->is_failing = true;
 	tool_fail("'%s': %s: frames are lost, and tried again", k->order->path, sentence);
 }
 
 static void tell_success(struct keep *k) {
-	if (k->told != 0) {
+	if (k->is_failing) {
 		end_progress_line(k);
 		fprintf(stderr, "zoe: '%s': is written again; %" PRIu64 " frames were lost\n",
 			k->order->path, k->n_failed);
-		k->told = 0;
+		k->is_failing = false;
 	}
 }
 
