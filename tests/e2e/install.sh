@@ -34,7 +34,7 @@ include/zoe/producer.h
 include/zoe/zoe.h
 lib/systemd/system/zoetroped.service
 lib/systemd/system/zoetroped.socket
-? lib/systemd/system/zoetrope-keep@.service
+lib/systemd/system/zoetrope-keep@.service
 lib/systemd/user/zoetroped.service
 lib/systemd/user/zoetroped.socket
 lib/sysusers.d/zoetrope.conf

@@ -32,6 +32,12 @@ check_security() {
 	! is_safe "$dir/open/zoetroped.service" || fail "any unit would be safe enough"
 	is_safe "$units/zoetroped.service" || fail "exposure $level, more than $worst"
 	echo "exposure $level of 10"
+	sed "s,^ExecStart=[^ ]*,ExecStart=$zoe," "$units/zoetrope-keep@.service" \
+		>"$dir/zoetrope-keep@desk.service"
+	is_safe "$dir/zoetrope-keep@desk.service" || fail "zoe keep: exposure $level, more than $worst"
+	systemd-analyze verify --man=no --recursive-errors=no "$dir/zoetrope-keep@desk.service" \
+		>"$dir/words" 2>&1 || fail "the unit of zoe keep is refused: $(cat "$dir/words")"
+	! grep "zoetrope-keep" "$dir/words" || fail "systemd complains about the unit of zoe keep"
 }
 
 # Names and values that systemd does not know are warnings, and the keys are without effect.
