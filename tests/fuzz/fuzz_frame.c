@@ -31,7 +31,7 @@ static void check_format(const struct zoe_format *f, uint64_t capacity) {
 
 static void check_header(struct input *in) {
 	uint64_t slot_bytes = input_u32(in);
-	uint32_t meta_capacity = input_u16(in);
+	uint32_t meta_capacity = input_u16(in) % 256;
 	struct zoe_format f, known = {0};
 	struct zoe_frame_header hdr, again;
 

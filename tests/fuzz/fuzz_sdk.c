@@ -66,6 +66,16 @@ static void check_frame(const struct zoe_frame *f) {
 	}
 }
 
+/* No frame on loan is lent again. */
+static bool frame_is_new(const struct world *w, const struct zoe_frame *frame) {
+	for (unsigned i = 0; i < w->n_frames; i++) {
+		if (w->frames[i] == frame) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void check_slot(const struct zoe_slot *s) {
 	const struct zoe_open_slot *o = (const struct zoe_open_slot *)(const void *)s;
 	uint64_t offset = 0;
@@ -160,7 +170,7 @@ static void consumer_call(struct world *w, struct input *in) {
 		must(strlen(zoe_consumer_get_name(w->consumer)) < 112);
 	}
 	if (check_result(w, r) == 0) {
-		must(w->n_frames < w->consumer->options.hold * ZOE_MAX_VIEWS);
+		must(frame_is_new(w, frame));
 		check_frame(frame);
 		if (w->n_frames == MAX_HELD) {
 			zoe_frame_release(w->frames[--w->n_frames]);

@@ -155,8 +155,9 @@ static void say(
 	}
 	memcpy(&header, msg, sizeof(header));
 	for (unsigned i = 0; i < n_edits && i < MAX_EDITS; i++) {
-		uint32_t at = input_u8(in), value = input_u32(in);
+		uint32_t at = input_u8(in), value = input_u8(in);
 
+		value = value < 192 ? value : input_u32(in); /* most limits are small */
 		if (at >= 240) {
 			fds[at % ZOE_MSG_MAX_FDS] = pool[value % N_POOL];
 		} else if (at >= 232) {
