@@ -112,9 +112,9 @@ static uint32_t tlv_read(const uint8_t *meta, uint32_t used, uint32_t pos, struc
 	return total <= left ? (uint32_t)total : 0;
 }
 
-/* Where the tag stands first, and its bytes; pos = used and 0 bytes if it is absent.
- * Returns: 0; -EINVAL the TLVs are broken, be it behind the tag: what is added there later could
- * not be found. */
+/* Where the tag stands, and its bytes; pos = used and 0 bytes if it is absent.
+ * Returns: 0; -EINVAL the TLVs are broken, be it behind the tag, or name it twice: what is added
+ * there later could not be found. */
 static int tlv_seek(const uint8_t *meta, uint32_t used, uint32_t tag, uint32_t *found_pos,
 	uint32_t *found_bytes) {
 	struct zoe_tlv tlv;
@@ -124,10 +124,10 @@ static int tlv_seek(const uint8_t *meta, uint32_t used, uint32_t tag, uint32_t *
 	*found_bytes = 0;
 	for (uint32_t pos = 0; pos < used; pos += bytes) {
 		bytes = tlv_read(meta, used, pos, &tlv);
-		if (bytes == 0) {
+		if (bytes == 0 || (tlv.tag == tag && *found_bytes != 0)) {
 			return -EINVAL;
 		}
-		if (tlv.tag == tag && *found_bytes == 0) {
+		if (tlv.tag == tag) {
 			*found_pos = pos;
 			*found_bytes = bytes;
 		}
