@@ -10,6 +10,7 @@
 #include "consumer.h"
 #include "log.h"
 #include "memory.h"
+#include "probe.h"
 #include "producer.h"
 #include "roster.h"
 #include "server.h"
@@ -300,6 +301,7 @@ static int move(struct stream *stream, uint64_t frame_bytes, bool is_forced) {
 	log_info("stream '%s': moves to %s at frame %llu, %llu bytes a slot", stream->name,
 		next->region, (unsigned long long)next->start,
 		(unsigned long long)next->ring.geo.slot_bytes);
+	ZOE_PROBE3(move, stream->name, next->number, next->start);
 	move_tell_consumers(old, next);
 	move_end_adoption(stream, old);
 	move_await_hearing(stream);

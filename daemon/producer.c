@@ -13,6 +13,7 @@
 #include "log.h"
 #include "memory.h"
 #include "move.h"
+#include "probe.h"
 #include "quota.h"
 #include "registry.h"
 #include "ring_check.h"
@@ -710,6 +711,7 @@ static bool producer_clear_lane(
 	if (g->ended == 0 && is_safe) {
 		uint32_t n = zoe_ring_repair(&g->ring, owner);
 
+		ZOE_PROBE3(repair, g->region, owner, n);
 		log_debug("%s: gave back %u slots of %s", g->region, n, producer->label);
 		generation_wake(g);
 		is_safe = generation_is_usable(g, producer);

@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "log.h"
+#include "probe.h"
 #include "registry.h"
 #include "reload_stream.h"
 #include "ring_wait.h"
@@ -305,39 +306,47 @@ static int reload_apply(const struct reload *reload, struct config *config) {
 	return 0;
 }
 
-static void reload_run(struct reload *reload) {
+/* Returns: 0; -errno, and it has been said. */
+static int reload_run(struct reload *reload) {
 	struct zoe_msg_header done = {
 		.type = ZOE_MSG_RELOAD, .size = sizeof(done), .serial = reload->request.serial};
 	struct config *config = NULL;
+	int r = reload_load(reload, &config);
 
-	if (reload_load(reload, &config) < 0) {
+	if (r < 0) {
 		if (!reload->is_dry_run) {
 			reload->server->failure_ns = zoe_now_ns();
 		}
-		return;
+		return r;
 	}
 	reload->config = config;
 	reload_say_all(reload);
 	if (reload->is_dry_run) {
 		config_destroy(config);
-	} else if (reload_apply(reload, config) < 0) {
+	} else {
+		r = reload_apply(reload, config);
+	}
+	if (r < 0) {
 		config_destroy(config);
-		return;
+		return r;
 	}
 	if (reload->client) {
 		client_send(reload->client, &done, NULL, 0);
 	}
+	return 0;
 }
 
 static void reload_begin(struct reload *reload) {
 	struct notify *notify = &reload->server->notify;
+	int r;
 
 	if (reload->is_dry_run) {
-		reload_run(reload);
+		(void)reload_run(reload);
 		return;
 	}
 	notify_reloading(notify);
-	reload_run(reload);
+	r = reload_run(reload);
+	ZOE_PROBE3(reload, reload->server->config_path, r, reload->server->registry.n_streams);
 	notify_ready(notify);
 }
 

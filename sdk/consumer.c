@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consumer_priv.h"
+#include "probe.h"
 #include "ring_wait.h"
 
 enum { SERVICE_NS = 100000000 };
@@ -125,6 +126,7 @@ static void add_view(struct zoe_consumer *s, const struct zoe_msg_region *msg) {
 		enter_view(s, 0);
 	}
 	s->state = ZOE_CONSUME_DONE;
+	ZOE_PROBE3(attach, s->name, view->region.generation, 0);
 }
 
 /* Lets go of generations that were left and whose frames are all released. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "copy.h"
+#include "probe.h"
 #include "producer_priv.h"
 
 enum {
@@ -94,6 +95,7 @@ static void enter_region(struct zoe_producer *p) {
 	p->is_queued = false;
 	p->is_nameless = false;
 	p->taken_ns = 0;
+	ZOE_PROBE3(attach, p->name, feed->region.generation, 1);
 	touch_slots(p, feed);
 	p->is_discont |= old && old->region.lineage != feed->region.lineage;
 	if (old && old->n_loans == 0) {

@@ -6,6 +6,7 @@
 
 #include "copy.h"
 #include "frame_check.h"
+#include "probe.h"
 #include "producer_priv.h"
 
 enum { SYNC_MS = 20, MAX_TURNS = 64, NS_A_MS = 1000000 };
@@ -272,7 +273,10 @@ int zoe_producer_acquire(
 	}
 	error = acquire_until(p, f, &index, &deadline);
 	if (error) {
-		p->n_dropped += p->feed && (error == -EAGAIN || error == -ETIMEDOUT);
+		if (p->feed && (error == -EAGAIN || error == -ETIMEDOUT)) {
+			p->n_dropped++;
+			ZOE_PROBE3(drop, p->name, p->n_dropped, error);
+		}
 		return error;
 	}
 	lend(p, o, index, f);
@@ -331,20 +335,21 @@ static void header_fill(struct zoe_producer *p, const struct zoe_open_slot *o) {
 	hdr->generation = o->feed->region.generation;
 }
 
-static enum zoe_ring_result publish_in(struct zoe_producer *p, struct zoe_open_slot *o) {
+static enum zoe_ring_result publish_in(
+	struct zoe_producer *p, struct zoe_open_slot *o, uint64_t *seq) {
 	struct zoe_wakes wakes = {0};
 	enum zoe_ring_result result;
-	uint64_t seq;
 
 	header_fill(p, o);
-	result = zoe_ring_publish(&o->feed->writer, o->index, &seq, &wakes);
+	result = zoe_ring_publish(&o->feed->writer, o->index, seq, &wakes);
 	zoe_writer_wake(&o->feed->writer, &wakes, o->feed->bells);
 	return result;
 }
 
 /* The ring was closed under the slot: carry the frame over to the next generation, if that is at
  * hand. The old slot is still ours to read: nobody claims in a closed ring. */
-static enum zoe_ring_result publish_moved(struct zoe_producer *p, struct zoe_open_slot *o) {
+static enum zoe_ring_result publish_moved(
+	struct zoe_producer *p, struct zoe_open_slot *o, uint64_t *seq) {
 	struct zoe_feed *old = o->feed;
 	const struct zoe_geometry *from = &old->region.ring.geo;
 	enum zoe_ring_result result = ZOE_RING_MOVED;
@@ -378,7 +383,7 @@ static enum zoe_ring_result publish_moved(struct zoe_producer *p, struct zoe_ope
 		o->meta_size);
 	o->feed = p->feed;
 	o->index = index;
-	result = publish_in(p, o);
+	result = publish_in(p, o, seq);
 	o->feed = old; /* whose loan it is */
 	return result;
 }
@@ -397,6 +402,7 @@ static int slot_check(const struct zoe_open_slot *o) {
 int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s) {
 	struct zoe_open_slot *o = slot_get_open(s);
 	enum zoe_ring_result result;
+	uint64_t seq = 0;
 
 	if (zoe_client_is_forked(p->client)) {
 		return zoe_client_fail_forked(p->client);
@@ -409,13 +415,14 @@ int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s) {
 		return zoe_client_fail(p->client, -EINVAL,
 			"stream '%s': publish: the format does not fit the slot", p->stream);
 	}
-	result = publish_in(p, o);
+	result = publish_in(p, o, &seq);
 	if (result == ZOE_RING_MOVED) {
-		result = publish_moved(p, o);
+		result = publish_moved(p, o, &seq);
 	}
 	unlend(o);
 	switch (result) {
 	case ZOE_RING_OK:
+		ZOE_PROBE4(publish, p->name, seq, p->published.size_bytes, p->publish_ns);
 		p->is_discont = false;
 		p->is_changed = false;
 		return 0;
@@ -434,6 +441,7 @@ int zoe_producer_publish(struct zoe_producer *p, struct zoe_slot *s) {
 	default:
 		p->n_dropped++;
 		p->is_discont = true;
+		ZOE_PROBE3(drop, p->name, p->n_dropped, -ESTALE);
 		return zoe_client_fail(p->client, -ESTALE,
 			"stream '%s': the frame was dropped: the stream moved just now", p->stream);
 	}

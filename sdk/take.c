@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "consumer_priv.h"
+#include "probe.h"
 #include "ring_wait.h"
 
 enum { MAX_SKIPS = 64, MAX_RINGS = 16, PACE_SLACK = 8 };
@@ -86,6 +87,7 @@ static void give_out(struct zoe_consumer *s, struct zoe_loan *loan, const struct
 	atomic_store_explicit(&seat->taken, loan->view->taken, memory_order_relaxed);
 	atomic_store_explicit(&seat->lost, loan->view->lost, memory_order_relaxed);
 	atomic_store_explicit(&seat->last_take_ns, now, memory_order_relaxed);
+	ZOE_PROBE4(take, s->name, loan->frame.seq, s->missed, loan->frame.publish_ns);
 	s->missed = 0;
 	s->is_discont = false;
 	if (s->options.max_fps) {

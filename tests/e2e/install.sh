@@ -48,6 +48,7 @@ libexec/zoetrope/zoe-bench
 ? share/man/man3/zoetrope.3
 ? share/man/man5/zoetrope.5
 ? share/man/man5/zoetrope-keep.5
+? share/man/man7/zoetrope-probes.7
 ? share/man/man7/zoetrope-protocol.7
 ? share/man/man7/zoetrope-ring.7
 ? share/man/man8/zoetroped.8
