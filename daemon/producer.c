@@ -40,7 +40,8 @@ static bool produce_may(struct produce *p) {
 	struct server *server = p->client->server;
 
 	p->stream = registry_find(server, p->name);
-	p->config = config_match(server->config, p->name);
+	/* A reload may have had to leave the stream as it was. */
+	p->config = p->stream ? p->stream->config : config_match(server->config, p->name);
 	return p->config && access_may(p->config, RIGHT_PRODUCE, &p->client->who,
 				    p->stream ? p->stream->owner : server->uid);
 }
