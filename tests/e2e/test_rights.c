@@ -200,7 +200,7 @@ static void become(uint32_t number) {
 }
 
 static void user_run(const struct broker *broker, uint32_t number, int socket) {
-	struct user user = {NULL};
+	struct user user = {.client = NULL};
 	struct order order;
 
 	become(number);
