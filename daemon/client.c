@@ -304,6 +304,9 @@ static void client_on_io(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct client *client = container_of(io, struct client, io);
 
 	(void)loop;
+	if (events & EV_ERROR) {
+		client_back_off(client); /* the loop has stopped to watch it */
+	}
 	if (events & EV_WRITE) {
 		client_flush(client);
 	}
@@ -318,8 +321,11 @@ static void client_on_io(struct ev_loop *loop, struct ev_io *io, int events) {
 static void client_on_death(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct client *client = container_of(io, struct client, death);
 
-	(void)events;
 	ev_io_stop(loop, io);
+	if (events & EV_ERROR) {
+		client_back_off(client); /* it lives, for all we know */
+		return;
+	}
 	/* Its last words may be END or LEAVE. There is an end to them: it writes no more. */
 	while (!client->is_doomed && client->state != CLIENT_LOST) {
 		if (!client_read_packet(client)) {
@@ -354,6 +360,9 @@ static void client_on_retry(struct ev_loop *loop, struct ev_timer *timer, int ev
 	(void)events;
 	ev_timer_stop(loop, timer);
 	client->is_backing_off = false;
+	if (!client->is_dead && client->pidfd >= 0) {
+		ev_io_start(loop, &client->death);
+	}
 	if (client_can_receive(client) || (client->is_evicted && !client->is_doomed)) {
 		client_flush(client);
 	}

@@ -31,10 +31,22 @@ static void server_on_pause(struct ev_loop *loop, struct ev_timer *timer, int ev
 	ev_io_start(loop, &server->accept);
 }
 
+/* What waits stays in the queue meanwhile, and the loop would spin on it. */
+static void server_pause(struct server *server, const char *why) {
+	log_warn("cannot accept: %s", why);
+	ev_io_stop(server->loop, &server->accept);
+	ev_timer_set(&server->pause, PAUSE_S, 0.0);
+	ev_timer_start(server->loop, &server->pause);
+}
+
 static void server_on_accept(struct ev_loop *loop, struct ev_io *io, int events) {
 	struct server *server = container_of(io, struct server, accept);
 
-	(void)events;
+	(void)loop;
+	if (events & EV_ERROR) {
+		server_pause(server, "the socket cannot be watched");
+		return;
+	}
 	for (int i = 0; i < MAX_ACCEPTS_AT_ONCE; i++) {
 		int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -42,11 +54,7 @@ static void server_on_accept(struct ev_loop *loop, struct ev_io *io, int events)
 			(void)client_create(server, fd);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 			   errno == ENOBUFS) {
-			/* The connection stays in the queue, and the loop would spin on it. */
-			log_warn("cannot accept: %s", strerror(errno));
-			ev_io_stop(loop, io);
-			ev_timer_set(&server->pause, PAUSE_S, 0.0);
-			ev_timer_start(loop, &server->pause);
+			server_pause(server, strerror(errno));
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			return;
@@ -54,28 +62,16 @@ static void server_on_accept(struct ev_loop *loop, struct ev_io *io, int events)
 	}
 }
 
-static void server_end(struct server *server, int signum) {
+static void server_on_signal(struct signals *signals, int signum) {
+	struct server *server = container_of(signals, struct server, signals);
+
+	if (signum == SIGHUP) {
+		reload_on_hangup(server);
+		return;
+	}
 	log_debug("signal %d: ends", signum);
 	notify_stopping(&server->notify);
 	ev_break(server->loop, EVBREAK_ALL);
-}
-
-static void server_on_term(struct ev_loop *loop, struct ev_signal *watcher, int events) {
-	(void)loop;
-	(void)events;
-	server_end(container_of(watcher, struct server, term), watcher->signum);
-}
-
-static void server_on_interrupt(struct ev_loop *loop, struct ev_signal *watcher, int events) {
-	(void)loop;
-	(void)events;
-	server_end(container_of(watcher, struct server, interrupt), watcher->signum);
-}
-
-static void server_on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events) {
-	(void)loop;
-	(void)events;
-	reload_on_hangup(container_of(watcher, struct server, hangup));
 }
 
 /* Last thing before the loop sleeps: nobody is in the middle of anything. */
@@ -87,6 +83,7 @@ static void server_on_settle(struct ev_loop *loop, struct ev_prepare *watcher, i
 	client_end_doomed(server);
 	registry_tell_watchers(server);
 	client_end_doomed(server);
+	loop_tend();
 }
 
 /* Whether a socket can be made at that path; makes its directory if only that is missing. */
@@ -216,14 +213,8 @@ static void server_watch(struct server *server) {
 
 	ev_io_init(&server->accept, server_on_accept, server->listener, EV_READ);
 	ev_timer_init(&server->pause, server_on_pause, 0.0, 0.0);
-	ev_signal_init(&server->term, server_on_term, SIGTERM);
-	ev_signal_init(&server->interrupt, server_on_interrupt, SIGINT);
-	ev_signal_init(&server->hangup, server_on_hangup, SIGHUP);
 	ev_prepare_init(&server->settle, server_on_settle);
 	ev_io_start(loop, &server->accept);
-	ev_signal_start(loop, &server->term);
-	ev_signal_start(loop, &server->interrupt);
-	ev_signal_start(loop, &server->hangup);
 	ev_prepare_start(loop, &server->settle);
 }
 
@@ -283,15 +274,22 @@ static int server_open(struct server *server, const struct server_options *optio
 
 	if (r == 0) {
 		r = registry_init(server);
+		if (r < 0) {
+			log_err("cannot set up the streams: %s", strerror(-r));
+		}
 	}
 	if (r == 0 && !server->is_activated) {
 		r = server_listen(server);
 	}
 	if (r == 0) {
+		r = signals_init(&server->signals, server->loop, server_on_signal);
+		if (r < 0) {
+			log_err("cannot wait for signals: %s", strerror(-r));
+		}
+	}
+	if (r == 0) {
 		server_watch(server);
 		notify_init(&server->notify, server);
-		log_info("ready on %s, pid %d, config %s, protection %s", server->socket_path,
-			(int)getpid(), server->config_path, server->protection);
 	}
 	return r;
 }
@@ -301,6 +299,7 @@ int server_create(struct server **out, const struct server_options *options) {
 	int r;
 
 	if (!server) {
+		log_err("out of memory");
 		return -ENOMEM;
 	}
 	server->lock = server->listener = server->notify.fd = -1;
@@ -316,7 +315,7 @@ int server_create(struct server **out, const struct server_options *options) {
 	list_init(&server->registry.streams);
 	list_init(&server->registry.parked);
 	server->protection = memfd_get_protection();
-	server->loop = ev_default_loop(EVFLAG_AUTO);
+	server->loop = loop_create();
 	if (!server->loop || getrandom(&server->broker_id, sizeof(server->broker_id), 0) < 0 ||
 		getrandom(&server->last_consumer, sizeof(server->last_consumer), 0) < 0 ||
 		getrandom(&server->last_group, sizeof(server->last_group), 0) < 0) {
@@ -334,6 +333,8 @@ int server_create(struct server **out, const struct server_options *options) {
 }
 
 void server_run(struct server *server) {
+	log_info("ready on %s, pid %d, config %s, protection %s", server->socket_path,
+		(int)getpid(), server->config_path, server->protection);
 	notify_ready(&server->notify);
 	ev_run(server->loop, 0);
 }
@@ -358,8 +359,7 @@ void server_destroy(struct server *server) {
 	reload_finish(server);
 	cleanup_fd_fn(&server->lock);
 	notify_finish(&server->notify);
-	if (server->loop) {
-		ev_loop_destroy(server->loop);
-	}
+	signals_finish(&server->signals);
+	loop_destroy(server->loop);
 	free(server);
 }

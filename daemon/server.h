@@ -5,7 +5,7 @@
  * The broker as a whole: its socket, its loop, its clients and its streams.
  * Owns:     the loop's watchers, the lock and the listening socket, all clients and streams.
  * Threads:  one.
- * Includes: loop.h, config.h, notify.h, registry.h, wire.h.
+ * Includes: loop.h, config.h, notify.h, registry.h, signals.h, wire.h.
  */
 #include <sys/un.h>
 
@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "notify.h"
 #include "registry.h"
+#include "signals.h"
 #include "wire.h"
 
 struct server {
@@ -39,7 +40,7 @@ struct server {
 	struct zoe_packet packet; // what is being received
 	struct ev_io accept;
 	struct ev_timer pause; // after accept ran out of descriptors
-	struct ev_signal term, interrupt, hangup;
+	struct signals signals;
 	struct ev_prepare settle;
 };
 
