@@ -174,11 +174,13 @@ int zoe_client_create(struct zoe_client **out, const struct zoe_client_options *
 	c->guard = guard_create();
 	c->packet = calloc(1, sizeof(*c->packet));
 	c->link = calloc(1, sizeof(*c->link));
+	if (c->link) {
+		zoe_link_init(c->link, c); /* before client_free() sees it: 0 is a descriptor */
+	}
 	if (!c->guard || !c->packet || !c->link) {
 		client_free(c);
 		return -ENOMEM;
 	}
-	zoe_link_init(c->link, c);
 	zoe_wire_set_text(c->socket, sizeof(c->socket), o.socket ? o.socket : "");
 	app_name_set(c, o.app_name);
 	*out = c;

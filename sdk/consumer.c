@@ -74,6 +74,10 @@ static void enter_view(struct zoe_consumer *s, uint32_t i) {
 	struct zoe_view *view = s->views[i];
 	bool was_beyond = is_beyond(s, view);
 
+	/* Who lost its place in a queue cannot know how many others took meanwhile. */
+	if (view->reader.group && i > 0 && s->views[i - 1]->epoch != view->epoch) {
+		s->is_discont = true;
+	}
 	s->current = i;
 	if (s->want == 0 || s->last_lineage != view->region.lineage) {
 		s->is_discont = s->want != 0;

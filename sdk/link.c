@@ -114,13 +114,17 @@ static int link_dial(struct zoe_link *link) {
 
 static int link_hello(struct zoe_link *link) {
 	struct zoe_msg_hello hello;
+	int error;
 
 	memset(&hello, 0, sizeof(hello));
 	zoe_msg_init(&hello, ZOE_MSG_HELLO, ++link->serial);
 	hello.protocol_version = ZOE_PROTOCOL_VERSION;
 	hello.ring_version = ZOE_RING_VERSION;
 	zoe_wire_set_text(hello.app, sizeof(hello.app), link->client->app);
-	return zoe_wire_send(link->fd, &hello.header, NULL, 0);
+	error = zoe_wire_send(link->fd, &hello.header, NULL, 0);
+	return error ? zoe_client_fail(
+			       link->client, error, "cannot greet the broker: %s", strerror(-error))
+		     : 0;
 }
 
 static int link_start(struct zoe_link *link) {
@@ -188,6 +192,10 @@ static int link_welcome(struct zoe_link *link) {
 		echo.nonce = welcome->nonce;
 		link->broker_id = welcome->broker_id;
 		error = zoe_wire_send(link->fd, &echo.header, NULL, 0);
+		if (error) {
+			zoe_client_fail(link->client, error, "cannot greet the broker: %s",
+				strerror(-error));
+		}
 	}
 	zoe_packet_finish(link->client->packet);
 	if (error) {
@@ -235,6 +243,8 @@ static int link_send(
 		/* What the broker said last may still lie there: leave the socket readable, EOF
 		 * follows. */
 		shutdown(link->fd, SHUT_WR);
+		return zoe_client_fail(
+			link->client, error, "cannot send to the broker: %s", strerror(-error));
 	}
 	return error;
 }
