@@ -149,6 +149,11 @@ static void client_back_off(struct client *client) {
 	ev_timer_again(client->server->loop, &client->retry);
 }
 
+/* The kernel's own want, not the client's fault: what is to be sent or read stays as it is. */
+static bool is_passing(int error) {
+	return error == -ETOOMANYREFS || error == -ENOBUFS || error == -ENOMEM;
+}
+
 /* The descriptors in flight to all clients are counted against the broker's user as a whole, so
  * that no client may collect them. The kernel does not say how many a client has not read, but how
  * many bytes of packets, at 768 and more a packet; and none at all is a fresh start. */
@@ -179,7 +184,7 @@ void client_send(
 	if (list_is_empty(&client->queue)) {
 		r = zoe_wire_send(client->socket, msg, fds, n_fds);
 	}
-	if (r == -ETOOMANYREFS) {
+	if (is_passing(r)) {
 		client_back_off(client);
 		r = -EAGAIN;
 	}
@@ -215,10 +220,10 @@ static void client_flush(struct client *client) {
 		int r = zoe_wire_send(
 			client->socket, &message->header, message->fds, message->n_fds);
 
-		if (r == -ETOOMANYREFS) {
+		if (is_passing(r)) {
 			client_back_off(client);
 		}
-		if (r == -EAGAIN || r == -ETOOMANYREFS) {
+		if (r == -EAGAIN || is_passing(r)) {
 			client_update_io(client);
 			return;
 		}
@@ -280,7 +285,7 @@ static bool client_read_packet(struct client *client) {
 	struct zoe_packet *packet = &client->server->packet;
 	int r = zoe_wire_receive(client->socket, packet);
 
-	if (r == -EAGAIN) {
+	if (r == -EAGAIN || is_passing(r)) {
 		return false;
 	}
 	if (r == -EPROTO || r == -EMFILE) {
