@@ -111,14 +111,15 @@ static struct zoe_control_seat generation_get_listed(const struct generation *g,
 }
 
 static bool generation_is_given(const struct generation *g) {
-	/* [GIVEN] SC: stored before any producer could have the successor. */
+	/* [GIVEN] {adopt.given} SC: stored before any producer could have the successor. */
 	return atomic_load_explicit(&g->control->given, memory_order_seq_cst) != 0;
 }
 
 /* A ring that is not the stream's: nothing is published in it from now on. */
 static void generation_shut(struct generation *g) {
 	(void)generation_close(g);
-	/* [GIVEN] SC: no broker after this one goes on with it, also if it had ended. */
+	/* [GIVEN] {adopt.shut} SC: no broker after this one goes on with it, also if it had
+	 * ended. */
 	atomic_store_explicit(&g->control->given, 1, memory_order_seq_cst);
 	generation_wake(g);
 	log_info("stream '%s': closed %s, there is another ring", g->stream->name, g->region);

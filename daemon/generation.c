@@ -118,7 +118,7 @@ static bool memfd_is(const struct memfd *memory, uint64_t dev, uint64_t ino) {
 static int generation_read_control(struct generation *g) {
 	const struct zoe_control_page *page = g->control;
 	struct zoe_geometry geo = page->geometry;
-	/* [ENDED] acquire: the broker that stored them is gone. */
+	/* [ENDED] {adopt.ended} acquire: the broker that stored them is gone. */
 	uint64_t start = atomic_load_explicit(&page->start, memory_order_acquire);
 	uint64_t ended = atomic_load_explicit(&page->ended, memory_order_acquire);
 
@@ -218,8 +218,8 @@ uint64_t generation_close(struct generation *g) {
 		atomic_store_explicit(&g->control->given, 1, memory_order_seq_cst);
 	}
 	g->ended = h + 1;
-	/* [ENDED] SC: producers that miss the closed bit, because one of them is a liar, see this
-	 * on their next acquire. */
+	/* [ENDED] {move.ended} SC: producers that miss the closed bit, because one of them is a
+	 * liar, see this on their next acquire. */
 	atomic_store_explicit(&g->control->ended, g->ended, memory_order_seq_cst);
 	return h;
 }

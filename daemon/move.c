@@ -224,7 +224,8 @@ static void move_give(struct stream *stream) {
 
 	stream->leaving = NULL;
 	ev_timer_stop(stream->server->loop, &stream->hearing);
-	/* [GIVEN] SC: before the first descriptor of the successor reaches a producer. */
+	/* [GIVEN] {move.given} SC: before the first descriptor of the successor reaches a
+	 * producer. */
 	atomic_store_explicit(&old->control->given, 1, memory_order_seq_cst);
 	move_tell_producers(stream->newest);
 	generation_wake(old);

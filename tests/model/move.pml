@@ -10,7 +10,7 @@
  *   NS         slots of each                  DIE   producer 0 may die at any step
  *   LATE       the last consumer joins at any time between moves
  *   JUMP       consumer 0 may go to the newest frame at any time (zoe_consumer_latest)
- * RULE switches one rule off, see tests/model/mutants. Not here: [C], [D], [H] to [L], which only a
+ * RULE switches one rule off, see tests/model/mutants. Not here: [C], [D], [H] to [M], which only a
  * broker that dies can break.
  */
 #ifndef NP
