@@ -186,11 +186,17 @@ static void adoption_set_ring(struct stream *stream, struct generation *g) {
 	log_info("stream '%s': goes on with %s of an earlier broker", stream->name, g->region);
 }
 
+static bool generation_is_same(const struct generation *g, const struct generation *other) {
+	return other && other->control->ring_ino == g->control->ring_ino &&
+	       other->control->ring_dev == g->control->ring_dev;
+}
+
 /* Returns: whether the stream waits. */
 static bool adopt_ring(struct stream *stream, struct generation *g) {
 	if (stream->newest) {
-		if (stream->newest->control->ring_ino != g->control->ring_ino ||
-			stream->newest->control->ring_dev != g->control->ring_dev) {
+		/* The one that is being left is closed, and given when all have heard. */
+		if (!generation_is_same(g, stream->newest) &&
+			!generation_is_same(g, stream->leaving)) {
 			generation_shut(g);
 		}
 		generation_destroy(g);

@@ -402,18 +402,21 @@ static void keeper_produce(struct keeper *keeper) {
 	assert_int_equal(raw_send(keeper->socket, &request, sizeof(request)), 0);
 }
 
-static void keeper_open(struct keeper *keeper, const struct broker *broker) {
-	struct zoe_packet *packet;
+static void keeper_take_region(struct keeper *keeper, uint32_t type) {
+	struct zoe_packet *packet = keeper_wait(keeper, type);
 
-	keeper->socket = raw_open(broker);
-	keeper_produce(keeper);
-	packet = keeper_wait(keeper, ZOE_MSG_PRODUCE);
 	keeper->region = *(const struct zoe_msg_region *)(const void *)packet->bytes;
 	for (unsigned i = 0; i < 3; i++) {
-		keeper->fds[i] = zoe_packet_steal_fd(packet, i);
+		keeper->fds[i] = zoe_packet_steal_fd(packet, type == ZOE_MSG_PRODUCE ? i : i + 1);
 		assert_true(keeper->fds[i] >= 0);
 	}
 	zoe_packet_finish(packet);
+}
+
+static void keeper_open(struct keeper *keeper, const struct broker *broker) {
+	keeper->socket = raw_open(broker);
+	keeper_produce(keeper);
+	keeper_take_region(keeper, ZOE_MSG_PRODUCE);
 }
 
 /* As if nothing had ever closed it, and with numbers of its own. */
@@ -454,6 +457,84 @@ static void keeper_close(struct keeper *keeper) {
 	for (unsigned i = 0; i < 3; i++) {
 		close(keeper->fds[i]);
 	}
+}
+
+/* A consumer by hand: the last of its descriptors is its seat's. */
+static void keeper_consume(struct keeper *keeper) {
+	struct zoe_msg_consume request;
+
+	memset(&request, 0, sizeof(request));
+	zoe_msg_init(&request, ZOE_MSG_CONSUME, 1);
+	request.delivery = ZOE_DELIVER_RELIABLE;
+	request.hold = 1;
+	zoe_wire_set_text(request.name, sizeof(request.name), "pair");
+	assert_int_equal(raw_send(keeper->socket, &request, sizeof(request)), 0);
+}
+
+static void keeper_return_seat(struct keeper *keeper, const struct broker *broker) {
+	struct zoe_msg_return msg;
+
+	close(keeper->socket);
+	keeper->socket = raw_open(broker);
+	memset(&msg, 0, sizeof(msg));
+	zoe_msg_init(&msg, ZOE_MSG_RETURN, 0);
+	msg.generation = keeper->region.generation;
+	msg.lineage = keeper->region.lineage;
+	msg.consumer = keeper->region.consumer;
+	msg.seat = keeper->region.seat;
+	assert_int_equal(zoe_wire_send(keeper->socket, &msg.header, &keeper->fds[2], 1), 0);
+	keeper_consume(keeper);
+}
+
+/* Asks, and does not read, until the broker takes no more of it. */
+static void keeper_fall_deaf(const struct keeper *keeper) {
+	const struct zoe_msg_header list = {.type = ZOE_MSG_LIST, .size = sizeof(list)};
+
+	for (unsigned n_refused = 0; n_refused < 20;) {
+		int r = zoe_wire_send(keeper->socket, &list, NULL, 0);
+
+		assert_true(r == 0 || r == -EAGAIN);
+		n_refused = r == 0 ? 0 : n_refused + 1;
+		poll(NULL, 0, r == 0 ? 0 : 5);
+	}
+}
+
+static uint32_t keeper_get_given(const struct keeper *keeper) {
+	const struct zoe_control_page *page =
+		mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, keeper->fds[2], 0);
+	uint32_t given;
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	/* [GIVEN] SC: as a broker that comes next reads it. */
+	given = atomic_load_explicit(&page->given, memory_order_seq_cst);
+	munmap((void *)(uintptr_t)page, sizeof(*page));
+	return given;
+}
+
+/* One that comes back while the stream moves: not all have heard, and so nothing is given. */
+static void test_restart_gives_nothing_before_all_have_heard(void **state) {
+	struct keeper keepers[2], deaf;
+
+	keeper_open(&keepers[0], *state);
+	keeper_open(&keepers[1], *state);
+	deaf.socket = raw_open(*state);
+	keeper_consume(&deaf);
+	keeper_take_region(&deaf, ZOE_MSG_CONSUME);
+	broker_kill(*state);
+	broker_start(*state);
+	keeper_return_seat(&deaf, *state);
+	keeper_fall_deaf(&deaf);
+	keeper_return(&keepers[0], *state);
+	stream_wait_generation(*state, "pair", keepers[0].region.generation + 2);
+	assert_int_equal(keeper_get_given(&keepers[0]), 0);
+	keeper_return(&keepers[1], *state);
+	stream_wait(*state, "pair", &(struct stream_state){.n_producers = 2, .n_consumers = 1});
+	assert_int_equal(keeper_get_given(&keepers[0]), 0);
+	keeper_close(&deaf);
+	keeper_wait_region(&keepers[0]);
+	assert_int_equal(keeper_get_given(&keepers[0]), 1);
+	keeper_close(&keepers[0]);
+	keeper_close(&keepers[1]);
 }
 
 /* A ring that has a successor is the first to come back; p has the successor. */
@@ -601,6 +682,7 @@ int main(void) {
 		BROKER_TEST(test_restart_gives_up_on_the_dead, config),
 		BROKER_TEST(test_restart_keeps_a_queue, config),
 		BROKER_TEST(test_restart_brings_both_producers_back, config),
+		BROKER_TEST(test_restart_gives_nothing_before_all_have_heard, config),
 		BROKER_TEST(test_restart_waits_for_who_has_the_newest_ring, config),
 		BROKER_TEST(test_restart_is_not_cut_back_by_a_forged_ring, config),
 		BROKER_TEST(test_restart_without_the_newest_ring_begins_anew, config),
