@@ -360,6 +360,10 @@ void move_give_up(struct stream *stream, int error) {
 
 	log_err("stream '%s': cannot make its next region, dropped its clients: %s", stream->name,
 		strerror(-error));
+	if (stream->newest) {
+		/* [GIVEN] SC: who brings it back does not have it moved in vain once more. */
+		atomic_store_explicit(&stream->newest->control->given, 1, memory_order_seq_cst);
+	}
 	move_end(stream);
 	list_for_each(consumer, &stream->consumers, link) {
 		client_doom(consumer->client);

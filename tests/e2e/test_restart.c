@@ -22,6 +22,14 @@ static char config[] =
 	"  \"game*\": {max_frame: 64x64 XR24, slots: 4}\n"
 	"  brief: {max_frame: 64x64 XR24, slots: 4, consumers: 4, patience: 100ms}\n";
 
+/* Room for one region of frames of 512x512, and not for two. */
+static char narrow[] =
+	"version: 1\n"
+	"broker: {settle: 300ms, memory_limit: 7MiB}\n"
+	"defaults: {access: {produce: [any], consume: [any], list: [any], reliable: [any]}}\n"
+	"streams:\n"
+	"  cam: {max_frame: 512x512 XR24, slots: 3, consumers: 1, hold: 1}\n";
+
 static void test_restart_stops_no_frame(void **state) {
 	struct zoe_client *c = broker_connect(*state);
 	struct zoe_consumer *s = consume(c, "cam", ZOE_EVERY, 1);
@@ -341,6 +349,36 @@ static void test_restart_keeps_a_queue(void **state) {
 	}
 	zoe_client_destroy(c);
 	zoe_client_destroy(d);
+	zoe_client_destroy(other);
+}
+
+/* The old region and the next do not fit beside each other: the stream begins anew. */
+static void test_restart_without_room_begins_anew(void **state) {
+	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
+	struct zoe_consumer *s = consume(c, "cam", ZOE_EVERY, 1);
+	struct zoe_producer_options options = {
+		.struct_size = sizeof(options), .timeout_ms = DEADLINE_MS};
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	struct zoe_producer *p = NULL;
+	const struct zoe_frame *frame;
+	uint32_t generation = 1;
+
+	zoe_format_init(&options.format, ZOE_FORMAT_XR24, 512, 512);
+	assert_int_equal(zoe_producer_open(other, "cam", &options, &p), 0);
+	assert_int_equal(publish_sized(p, 1, 512), 0);
+	zoe_frame_release(take(s));
+	broker_kill(*state);
+	broker_start(*state);
+	for (uint64_t i = 2; generation == 1; i++) {
+		(void)publish_sized(p, i, 512);
+		while (zoe_consumer_next(s, &frame, 20) == 0) {
+			generation = frame->flags & ZOE_DISCONT ? 2 : generation;
+			zoe_frame_release(frame);
+		}
+		assert_true(now_ms() < deadline);
+	}
+	stream_wait(*state, "cam", &(struct stream_state){.n_producers = 1, .n_consumers = 1});
+	zoe_client_destroy(c);
 	zoe_client_destroy(other);
 }
 
@@ -681,6 +719,7 @@ int main(void) {
 		BROKER_TEST(test_restart_keeps_the_place_of_who_is_late, config),
 		BROKER_TEST(test_restart_gives_up_on_the_dead, config),
 		BROKER_TEST(test_restart_keeps_a_queue, config),
+		BROKER_TEST(test_restart_without_room_begins_anew, narrow),
 		BROKER_TEST(test_restart_brings_both_producers_back, config),
 		BROKER_TEST(test_restart_gives_nothing_before_all_have_heard, config),
 		BROKER_TEST(test_restart_waits_for_who_has_the_newest_ring, config),
