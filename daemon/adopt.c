@@ -281,6 +281,27 @@ void adopt_consumer(struct consumer *consumer) {
 	}
 }
 
+/* The one that was listed for it, or for another of its lossless queue: the first of them that is
+ * back has what all of them are due. */
+static bool consumer_stands_for(struct consumer *consumer, const struct hand_in *hand_in) {
+	const struct seat *newest = consumer_find_seat(consumer), *seat;
+
+	if (consumer->id == hand_in->consumer) {
+		return newest && newest->index == hand_in->seat;
+	}
+	list_for_each(seat, &consumer->seats, consumer_link) {
+		struct zoe_control_seat listed =
+			generation_get_listed(seat->generation, hand_in->seat);
+
+		if (newest && seat->generation->is_adopted && seat->group &&
+			listed.consumer == hand_in->consumer && (listed.flags & ZOE_SEAT_GROUPED) &&
+			listed.group == seat->group->id) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct consumer *adopt_find_absent(const struct stream *stream, const struct client *client) {
 	const struct hand_in *hand_in = client->hand_in;
 	struct consumer *consumer;
@@ -289,10 +310,7 @@ struct consumer *adopt_find_absent(const struct stream *stream, const struct cli
 		return NULL;
 	}
 	list_for_each(consumer, &stream->consumers, link) {
-		const struct seat *seat = consumer_find_seat(consumer);
-
-		if (consumer->client->is_absent && consumer->id == hand_in->consumer && seat &&
-			seat->index == hand_in->seat &&
+		if (consumer->client->is_absent && consumer_stands_for(consumer, hand_in) &&
 			hand_in_is_of(
 				hand_in, stream->newest->lineage, consumer->last_generation)) {
 			return consumer;

@@ -352,6 +352,50 @@ static void test_restart_keeps_a_queue(void **state) {
 	zoe_client_destroy(other);
 }
 
+/* Takes what is published until one comes whose number is not below `value`. */
+static uint64_t take_until(struct zoe_consumer *s, uint64_t value) {
+	const struct zoe_frame *frame;
+	uint64_t n = 0, last = 0;
+
+	while (last < value) {
+		frame = take(s);
+		last = frame->user[0];
+		zoe_frame_release(frame);
+		n++;
+	}
+	return n;
+}
+
+/* All of a lossless queue are late, and one of them for ever: what is due is the other's. */
+static void test_restart_keeps_a_queue_for_any_of_it(void **state) {
+	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state),
+			  *e = broker_connect(*state), *other = broker_connect(*state);
+	struct zoe_consumer_options options = {.struct_size = sizeof(options),
+		.delivery = ZOE_QUEUE_RELIABLE,
+		.group = "team",
+		.timeout_ms = 1000};
+	struct zoe_consumer *a = NULL, *b = NULL, *s = consume(e, "slow", ZOE_RELIABLE, 1);
+	struct zoe_producer *p;
+
+	assert_int_equal(zoe_consumer_open(c, "slow", &options, &a), 0);
+	assert_int_equal(zoe_consumer_open(d, "slow", &options, &b), 0);
+	p = produce(other, "slow", 1);
+	assert_int_equal(publish(p, 1), 0);
+	zoe_frame_release(take(s));
+	broker_kill(*state);
+	zoe_client_destroy(c);
+	broker_start(*state);
+	serve_until_back(p, s, 1200);
+	for (uint64_t i = 2; i <= 6; i++) {
+		assert_int_equal(publish(p, i), 0);
+		zoe_frame_release(take(s));
+	}
+	assert_int_equal(take_until(b, 6), 6);
+	zoe_client_destroy(d);
+	zoe_client_destroy(e);
+	zoe_client_destroy(other);
+}
+
 /* The old region and the next do not fit beside each other: the stream begins anew. */
 static void test_restart_without_room_begins_anew(void **state) {
 	struct zoe_client *c = broker_connect(*state), *other = broker_connect(*state);
@@ -719,6 +763,7 @@ int main(void) {
 		BROKER_TEST(test_restart_keeps_the_place_of_who_is_late, config),
 		BROKER_TEST(test_restart_gives_up_on_the_dead, config),
 		BROKER_TEST(test_restart_keeps_a_queue, config),
+		BROKER_TEST(test_restart_keeps_a_queue_for_any_of_it, config),
 		BROKER_TEST(test_restart_without_room_begins_anew, narrow),
 		BROKER_TEST(test_restart_brings_both_producers_back, config),
 		BROKER_TEST(test_restart_gives_nothing_before_all_have_heard, config),
