@@ -243,6 +243,18 @@ bool adopt_producer(struct stream *stream, struct client *client, uint64_t frame
 	return is_waiting;
 }
 
+void adopt_refuse_producer(struct stream *stream, struct client *client) {
+	struct hand_in *hand_in = client->hand_in;
+	struct generation *g = NULL;
+
+	if (!hand_in || !stream->newest || hand_in_open(&g, stream, hand_in) < 0) {
+		return; /* without a ring, the stream waits for one: it may be this */
+	}
+	client->hand_in = NULL;
+	hand_in_destroy(hand_in);
+	(void)adopt_ring(stream, g);
+}
+
 /* A seat in the adopted ring for the broker's own accounts: producers know the real one, and its
  * pins matter to nobody once the ring is closed. */
 static int adopt_seat(struct consumer *consumer, struct generation *g, uint32_t index) {

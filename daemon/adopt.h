@@ -44,6 +44,10 @@ void hand_in_destroy(struct hand_in *hand_in);
  * lane, for the move; if so call adopt_check() once it is told. Else it attaches as ever. */
 bool adopt_producer(struct stream *stream, struct client *client, uint64_t frame_bytes);
 
+/* A producer comes for which there is no place: a ring that it has besides the stream's is closed,
+ * so that it hears that its frames reach nobody. */
+void adopt_refuse_producer(struct stream *stream, struct client *client);
+
 /* A consumer comes to a stream whose adoption goes on: gives it its old seat, if it has one. */
 void adopt_consumer(struct consumer *consumer);
 

@@ -416,6 +416,7 @@ static void produce(struct client *client, const struct zoe_msg_produce *msg) {
 		return;
 	}
 	if (produce_is_full(&p)) {
+		adopt_refuse_producer(p.stream, client);
 		produce_wait(&p);
 		return;
 	}

@@ -426,6 +426,41 @@ static void test_restart_without_room_begins_anew(void **state) {
 	zoe_client_destroy(other);
 }
 
+/* Who waited for its turn is back before who had it: the ring of that one is closed, so that it
+ * does not feed a ring that nobody looks at. */
+static void test_restart_closes_the_ring_of_who_lost_its_turn(void **state) {
+	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state);
+	struct zoe_producer_options options = {
+		.struct_size = sizeof(options), .flags = ZOE_TAKE_TURNS};
+	struct zoe_producer *first = NULL, *second = NULL;
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	struct stream_state now = {0};
+
+	zoe_format_init(&options.format, ZOE_FORMAT_XR24, 16, 16);
+	options.timeout_ms = 1000;
+	assert_int_equal(zoe_producer_open(c, "cam", &options, &first), 0);
+	options.timeout_ms = 0;
+	assert_int_equal(zoe_producer_open(d, "cam", &options, &second), 0);
+	assert_int_equal(publish(first, 1), 0);
+	broker_kill(*state);
+	broker_start(*state);
+	while (stream_get_state(*state, "cam", &now) < 0 || now.n_producers == 0) {
+		assert_true(zoe_producer_is_wanted(second) >= 0);
+		assert_true(now_ms() < deadline);
+	}
+	while (publish(first, 2) == 0) {
+		assert_true(now_ms() < deadline);
+		poll(NULL, 0, 5);
+	}
+	zoe_producer_close(second);
+	while (publish(first, 3) != 0) {
+		assert_true(now_ms() < deadline);
+	}
+	stream_wait(*state, "cam", &(struct stream_state){.n_producers = 1});
+	zoe_client_destroy(c);
+	zoe_client_destroy(d);
+}
+
 /* Two that feed one stream, one of which comes back later: both go on. */
 static void test_restart_brings_both_producers_back(void **state) {
 	struct zoe_client *c = broker_connect(*state), *d = broker_connect(*state),
@@ -765,6 +800,7 @@ int main(void) {
 		BROKER_TEST(test_restart_keeps_a_queue, config),
 		BROKER_TEST(test_restart_keeps_a_queue_for_any_of_it, config),
 		BROKER_TEST(test_restart_without_room_begins_anew, narrow),
+		BROKER_TEST(test_restart_closes_the_ring_of_who_lost_its_turn, config),
 		BROKER_TEST(test_restart_brings_both_producers_back, config),
 		BROKER_TEST(test_restart_gives_nothing_before_all_have_heard, config),
 		BROKER_TEST(test_restart_waits_for_who_has_the_newest_ring, config),
