@@ -365,7 +365,7 @@ static bool kill_at(struct broker *broker, struct act *act, uint32_t call, uint6
 }
 
 static void run_act(struct broker *broker, struct act *act) {
-	uint32_t stride = option("ZOETROPE_STRIDE", act->is_return ? 23 : 5);
+	uint32_t stride = option("ZOETROPE_STRIDE", act->is_return ? 31 : 7);
 	uint32_t seed = option("ZOETROPE_SEED", (uint32_t)time(NULL));
 	uint32_t call = 1 + seed % (stride < 5 ? stride : 5), n = 0;
 	uint64_t longest = 0;
