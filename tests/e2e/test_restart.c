@@ -13,7 +13,7 @@
 
 static char config[] =
 	"version: 1\n"
-	"broker: {settle: 300ms}\n"
+	"broker: {settle: 900ms}\n" /* longer than a client's longest back-off */
 	"defaults: {access: {produce: [any], consume: [any], list: [any], reliable: [any]}}\n"
 	"streams:\n"
 	"  cam: {max_frame: 64x64 XR24, slots: 8, consumers: 4, hold: 3}\n"
@@ -264,7 +264,7 @@ static void test_restart_keeps_the_place_of_who_is_late(void **state) {
 	}
 	broker_kill(*state);
 	broker_start(*state);
-	serve_until_back(p, s, 1200); /* the way back, and settle */
+	serve_until_back(p, s, 2000); /* the way back, and settle */
 	for (uint64_t i = 4; i <= 6; i++) {
 		assert_int_equal(publish(p, i), 0);
 		frame = take(s);
